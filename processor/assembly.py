@@ -1,0 +1,60 @@
+"""Settings become adapters, adapters become a processor. Clients are imported here, once it is known which."""
+
+from __future__ import annotations
+
+import importlib.util
+import uuid
+
+from processor.csv_source import CsvSource
+from processor.errors import BadSetting
+from processor.model import SinkSettings
+from processor.opening import JobRules
+from processor.ports import Checkpoints, Observer, Sink, Source
+from processor.processor import CSVToKafkaProcessor
+from processor.settings import Settings
+from processor.stop import StopSignal
+
+
+def build_source(settings: Settings) -> Source:
+    """Return the source on S3. Raises BadSetting when boto3 finds no region."""
+    from processor.aws import aws_client  # noqa: PLC0415
+    from processor.source_s3 import S3Object  # noqa: PLC0415
+
+    stored = S3Object(aws_client("s3"), url=settings.source)
+    return CsvSource(stored, url=settings.source, value_format=settings.value_format, limits=settings.limits)
+
+
+def build_checkpoints(settings: Settings) -> Checkpoints:
+    """Return the checkpoints on DynamoDB for a new run."""
+    from processor.aws import aws_client  # noqa: PLC0415
+    from processor.checkpoint_dynamodb import CheckpointManager  # noqa: PLC0415
+
+    owner = uuid.uuid4().hex
+    return CheckpointManager(
+        aws_client("dynamodb"), table=settings.checkpoint_table, job_id=settings.job_id, owner=owner
+    )
+
+
+def build_sink(client: str, settings: SinkSettings) -> Sink:
+    """Return the sink on the chosen client. Raises BadSetting when it is not installed."""
+    if client == "kafka-python":
+        from processor.sink_kafka_python import KafkaPythonSink  # noqa: PLC0415
+
+        return KafkaPythonSink(settings)
+    if importlib.util.find_spec("confluent_kafka") is None:
+        raise BadSetting("the client confluent is not installed", hint="pip install 'csv-to-kafka[fast]'")
+    from processor.sink_confluent import ConfluentSink  # noqa: PLC0415
+
+    return ConfluentSink(settings)
+
+
+def build_processor(settings: Settings, observer: Observer, stop: StopSignal) -> CSVToKafkaProcessor:
+    """Return a run that is ready to start; nothing has been asked of anybody yet."""
+    return CSVToKafkaProcessor(
+        build_source(settings),
+        build_sink(settings.client, settings.sink),
+        build_checkpoints(settings),
+        observer,
+        rules=JobRules(settings.sink.delivery, settings.shape),
+        stop=stop,
+    )

@@ -1,0 +1,55 @@
+"""What S3 and DynamoDB share: the clients, and what a refusal means."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError, TokenRetrievalError
+
+from processor.errors import AccessDenied
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+REFUSALS = frozenset({
+    "401", "403", "AccessDenied", "AccessDeniedException", "AllAccessDisabled", "ExpiredToken",
+    "ExpiredTokenException", "InvalidAccessKeyId", "InvalidClientTokenId", "InvalidSignatureException",
+    "MissingAuthenticationTokenException", "SignatureDoesNotMatch", "UnrecognizedClientException",
+})  # fmt: skip
+
+
+@overload
+def aws_client(service: Literal["s3"]) -> S3Client: ...
+@overload
+def aws_client(service: Literal["dynamodb"]) -> DynamoDBClient: ...
+def aws_client(service: Literal["s3", "dynamodb"]) -> Any:
+    """Make a client whose every call is bounded: 5 s to connect, 20 s for a read, 4 tries.
+
+    Credentials, region and endpoint come from boto3's own variables. boto3 reads AWS_DEFAULT_REGION only, ECS and
+    Fargate set AWS_REGION: either is taken.
+    """
+    import boto3  # noqa: PLC0415  # half of the start-up time; `--help` and a usage error need none of it
+    from botocore.config import Config  # noqa: PLC0415
+
+    region = os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
+    config = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4})
+    return boto3.client(service, region_name=region, config=config)
+
+
+def error_code(error: ClientError) -> str:
+    """Return the service's code, for S3's HEAD just the HTTP status."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def access_refused(error: Exception) -> bool:
+    """Tell whether credentials or permissions are the reason, so that trying again is no use."""
+    if isinstance(error, ClientError):
+        return error_code(error) in REFUSALS
+    return isinstance(error, NoCredentialsError | PartialCredentialsError | TokenRetrievalError)
+
+
+def refusal(error: Exception, doing: str, *, needs: str) -> AccessDenied:
+    """Say who refused what, and which permission it takes."""
+    return AccessDenied(f"{doing} was refused: {error}", hint=f"check the credentials and the permission {needs}")

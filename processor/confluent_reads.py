@@ -1,0 +1,222 @@
+"""Reading with confluent-kafka: the topic, the group offset, the partition's offsets and its committed records."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
+
+from processor import group_offset
+from processor.bounded import insisted
+from processor.errors import AccessDenied, ProcessorError, RecordTooLarge, SinkFailed, SinkFenced
+from processor.model import CommittedPosition, Destination, ForeignPosition, PartitionBounds, SinkSettings
+from processor.topic_rules import TopicFacts, require_topic
+
+T = TypeVar("T")
+
+READ_TIMEOUT_S = 15.0
+DEFAULT_MESSAGE_BYTES = 1_048_588  # the broker's default of max.message.bytes, until `describe` has asked
+FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})  # noqa: SLF001
+TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
+REFUSED = frozenset({
+    KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._AUTHENTICATION,  # noqa: SLF001
+})  # fmt: skip
+UNKNOWN_TOPIC = frozenset({
+    KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION,
+    KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+})  # fmt: skip
+
+
+URL_SAFE = str.maketrans("+/", "-_")  # the form in which Kafka's own tools show a topic id
+
+
+class ConfluentReads:
+    """The reading half of `ports.Sink` on confluent-kafka."""
+
+    def __init__(self, settings: SinkSettings) -> None:
+        self._settings = settings
+        self._admin: AdminClient | None = None
+        self._group: Consumer | None = None
+        self._largest_record_bytes = DEFAULT_MESSAGE_BYTES
+
+    def describe(self) -> Destination:
+        """Check the topic; see `ports.Sink`."""
+        facts = self._ask(self._topic_facts)
+        require_topic(facts, self._settings)
+        self._largest_record_bytes = facts.max_message_bytes
+        return Destination(facts.cluster_id, facts.topic_id, self._settings.partition)
+
+    def position(self) -> CommittedPosition | ForeignPosition | None:
+        """Return the group offset; see `ports.Sink`."""
+
+        def committed() -> Any:
+            return self._consumer_of_group().committed([self._place()], timeout=READ_TIMEOUT_S)[0]
+
+        found = self._translated(lambda: insisted(committed, passing=_passing, timeout_s=READ_TIMEOUT_S))
+        if found.error is not None:
+            raise _translate(KafkaException(found.error), self._settings)
+        return group_offset.decode(found.offset, found.metadata)
+
+    def bounds(self) -> PartitionBounds:
+        """Return the partition's offsets; see `ports.Sink`."""
+
+        def offsets(admin: AdminClient) -> PartitionBounds:
+            def at(spec: OffsetSpec, isolation: IsolationLevel) -> int:
+                asked = admin.list_offsets(
+                    {self._place(): spec}, isolation_level=isolation, request_timeout=READ_TIMEOUT_S
+                )
+                return int(_result(next(iter(asked.values()))).offset)
+
+            # Stable before end: a record that arrives in between must not look like one that is stable.
+            stable = at(OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+            return PartitionBounds(
+                at(OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED),
+                stable,
+                at(OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED),
+            )
+
+        return self._ask(offsets)
+
+    def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
+        """Yield committed records; see `ports.Sink`."""
+        end = self.bounds().stable
+        if start_offset >= end:
+            return
+        reader = Consumer(
+            {
+                **self._connection(),
+                "group.id": self._settings.transactional_id,  # demanded; nothing is committed to it here
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,  # offsets have gaps: only the broker knows where the end is
+                "auto.offset.reset": "error",  # a gap must raise, not skip
+            },
+            logger=quiet_logger(),
+        )
+        try:
+            reader.assign([self._place(start_offset)])
+            deadline = time.monotonic() + READ_TIMEOUT_S
+            while time.monotonic() < deadline:
+                for message in self._translated(lambda: reader.consume(10_000, timeout=0.5)):
+                    error = message.error()
+                    if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+                        return
+                    if error is not None:
+                        raise _translate(KafkaException(error), self._settings)
+                    if message.offset() >= end:
+                        return
+                    yield message.offset(), message.value()
+                    deadline = time.monotonic() + READ_TIMEOUT_S
+            raise _failed(f"reading {self._place()} stopped before offset {end}")
+        finally:
+            reader.close()
+
+    def _place(self, offset: int | None = None) -> TopicPartition:
+        if offset is None:
+            return TopicPartition(self._settings.topic, self._settings.partition)
+        return TopicPartition(self._settings.topic, self._settings.partition, offset)
+
+    def _connection(self) -> dict[str, Any]:
+        return {
+            "bootstrap.servers": self._settings.bootstrap_servers,
+            "client.id": "csv-to-kafka",
+            "reconnect.backoff.max.ms": 1_000,  # a broker that is back is found within a second
+            "socket.timeout.ms": int(READ_TIMEOUT_S * 1000),
+            "topic.metadata.propagation.max.ms": 0,  # an unknown topic is said at once
+        }
+
+    def _consumer_of_group(self) -> Consumer:
+        if self._group is None:
+            chosen = {"group.id": self._settings.transactional_id, "enable.auto.commit": False}
+            self._group = Consumer({**self._connection(), **chosen}, logger=quiet_logger())
+        return self._group
+
+    def _topic_facts(self, admin: AdminClient) -> TopicFacts:
+        name = self._settings.topic
+        cluster_id = str(_result(admin.describe_cluster(request_timeout=READ_TIMEOUT_S)).cluster_id)
+        try:
+            asked = admin.describe_topics(TopicCollection([name]), request_timeout=READ_TIMEOUT_S)
+            found = _result(asked[name])
+        except KafkaException as error:
+            if error.args[0].code() in UNKNOWN_TOPIC:
+                return TopicFacts(cluster_id, "", frozenset(), "", 0)
+            raise
+        resource = ConfigResource(ResourceType.TOPIC, name)
+        configs = _result(admin.describe_configs([resource], request_timeout=READ_TIMEOUT_S)[resource])
+        return TopicFacts(
+            cluster_id,
+            str(found.topic_id).translate(URL_SAFE),
+            frozenset(partition.id for partition in found.partitions),
+            configs["cleanup.policy"].value,
+            int(configs["max.message.bytes"].value),
+        )
+
+    def _ask(self, question: Callable[[AdminClient], T]) -> T:
+        """Ask through the admin client within a bound; it is kept, or its futures would be destroyed with it."""
+        if self._admin is None:
+            self._admin = AdminClient(self._connection(), logger=quiet_logger())
+        admin = self._admin
+        return self._translated(lambda: insisted(lambda: question(admin), passing=_passing, timeout_s=READ_TIMEOUT_S))
+
+    def _translated(self, call: Callable[[], T]) -> T:
+        """Run a call of the vendor's and raise our errors in the place of its own."""
+        try:
+            return call()
+        except (KafkaException, BufferError, TimeoutError, ValueError) as error:
+            raise _translate(error, self._settings) from error
+
+
+def _result(future: Future[T]) -> T:
+    return future.result(timeout=READ_TIMEOUT_S)
+
+
+def quiet_logger() -> logging.Logger:
+    """Librdkafka would write to stderr, where one line is promised."""
+    logger = logging.getLogger("csv-to-kafka.librdkafka")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+        logger.propagate = False
+    return logger
+
+
+def _passing(error: Exception) -> bool:
+    """A coordinator that is being elected, say; but a topic that is not there stays away."""
+    if not isinstance(error, KafkaException) or not isinstance(error.args[0], KafkaError):
+        return False
+    return bool(error.args[0].retriable()) and error.args[0].code() not in UNKNOWN_TOPIC
+
+
+def _translate(error: BaseException, settings: SinkSettings) -> ProcessorError:
+    said = error.args[0] if isinstance(error, KafkaException) and error.args else None
+    code = said.code() if isinstance(said, KafkaError) else None
+    if code in FENCED:
+        return SinkFenced("the coordinator shut this producer out", hint="the lease tells why")
+    if code in TOO_LARGE:
+        return RecordTooLarge(
+            f"topic {settings.topic!r} refuses a record: {said}", hint="raise the topic's max.message.bytes"
+        )
+    if code in REFUSED:
+        return AccessDenied(
+            f"Kafka refuses: {said}",
+            hint=f"check the credentials, and the rights on topic {settings.topic!r}, "
+            f"and on group and transactional.id {settings.transactional_id!r}",
+        )
+    return _failed(f"Kafka at {settings.bootstrap_servers}: {said or error!r}")
+
+
+def _failed(what: str) -> SinkFailed:
+    return SinkFailed(what, hint="check --bootstrap-servers and the brokers; start the same command again")

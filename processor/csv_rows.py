@@ -1,0 +1,232 @@
+"""Bytes to rows with exact byte offsets; pure.
+
+The meaning of CSV is RFC 4180 as Python's `csv` reads it in strict mode, with these decisions:
+
+- cells keep their spaces; a quote inside an unquoted cell is a character; NUL is a character;
+- text after a closing quote, a carriage return alone outside quotes, a ragged row, bytes that are not UTF-8 and a row
+  over `max_row_bytes` are bad rows;
+- blank lines are no rows.
+
+A row ends after its line end. Offsets count bytes, never characters, and a cut never falls inside quotes, because
+only the `csv` reader decides how many physical lines a row takes: its `line_num` tells.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+
+from processor.errors import BadRow
+
+BOM = b"\xef\xbb\xbf"
+LINE_FEED = b"\n"
+# The module's own limit of 131,072 characters would refuse long cells; ours is `max_row_bytes`.
+csv.field_size_limit(2**31 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Slab:
+    """Some consecutive rows. Row i lies at bytes [starts[i], ends[i]) of the object, its line end included.
+
+    `lines` are the bytes from `base` on.
+    """
+
+    cells: list[list[str]]
+    starts: list[int]
+    ends: list[int]
+    lines: bytes
+    base: int
+
+    def raw(self, i: int) -> bytes:
+        """Return row i as it stands in the object, without its line end."""
+        row = self.lines[self.starts[i] - self.base : self.ends[i] - self.base]
+        if row.endswith(b"\r\n"):
+            return row[:-2]
+        return row.removesuffix(LINE_FEED)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The column names, and the byte after the header's line end."""
+
+    names: tuple[str, ...]
+    end_byte: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """The first bad row of a slab, or None for a row that needs more bytes to end."""
+
+    reason: str
+    byte_start: int
+    byte_end: int
+
+
+def read_header(chunks: Iterable[bytes], *, max_row_bytes: int) -> Header | None:
+    """Return the first row that is not blank as the header, None for an object without rows.
+
+    Raises BadRow (row None) where a name is missing or stands twice, or the row itself is bad.
+    """
+    for slab in _slabs(_without_bom(chunks), base=0, row=None, width=None, max_row_bytes=max_row_bytes):
+        names = tuple(slab.cells[0])
+        place = (slab.starts[0], slab.ends[0])
+        if "" in names:
+            raise _bad(f"column {names.index('') + 1} has no name", None, place)
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise _bad(f"the name {twice!r} stands twice", None, place)
+        return Header(names, slab.ends[0])
+    return None
+
+
+def read_rows(chunks: Iterable[bytes], *, byte_offset: int, row: int, width: int, max_row_bytes: int) -> Iterator[Slab]:
+    """Yield the rows of `chunks`, which start at `byte_offset` of the object with row number `row`.
+
+    Every row before a bad one has been yielded when BadRow is raised. At most `max_row_bytes` plus one chunk, or
+    twice the longest row, is held in memory.
+    """
+    yield from _slabs(chunks, base=byte_offset, row=row, width=width, max_row_bytes=max_row_bytes)
+
+
+def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Replace a byte order mark by nothing that counts: the header parser must not see it, offsets must."""
+    head = b""
+    source = iter(chunks)
+    for chunk in source:
+        head += chunk
+        if len(head) >= len(BOM):
+            break
+    # A blank line of the same length keeps every offset right, and blank lines are no rows.
+    yield b"\n\r\n" + head[len(BOM) :] if head.startswith(BOM) else head
+    yield from source
+
+
+def _slabs(
+    chunks: Iterable[bytes], *, base: int, row: int | None, width: int | None, max_row_bytes: int
+) -> Iterator[Slab]:
+    pieces = _Pieces(chunks, max_row_bytes)
+    final = False
+    while not final:
+        buffer, final = pieces.more()
+        slab, fault, used = _parse(buffer, base=base, width=width, max_row_bytes=max_row_bytes, final=final)
+        if slab.cells:
+            yield slab
+            row = None if row is None else row + len(slab.cells)
+        if fault is not None:
+            raise BadRow(fault.reason, row=row, byte_start=fault.byte_start, byte_end=fault.byte_end)
+        pieces.unparsed = buffer[used:]
+        base += used
+
+
+class _Pieces:
+    """Joins what could not be parsed yet with enough new chunks to double it, so that the work stays linear.
+
+    Else a huge row would be parsed again for every chunk of it.
+    """
+
+    def __init__(self, chunks: Iterable[bytes], max_row_bytes: int) -> None:
+        self._chunks = iter(chunks)
+        self._max_row_bytes = max_row_bytes
+        self.unparsed = b""
+
+    def more(self) -> tuple[bytes, bool]:
+        """Return the bytes to parse next, and whether they are the last."""
+        held, held_bytes = [self.unparsed], len(self.unparsed)
+        enough = min(2 * held_bytes, self._max_row_bytes)
+        for chunk in self._chunks:
+            held.append(chunk)
+            held_bytes += len(chunk)
+            if held_bytes >= enough:
+                return b"".join(held), False
+        return b"".join(held), True
+
+
+def _parse(
+    buffer: bytes, *, base: int, width: int | None, max_row_bytes: int, final: bool
+) -> tuple[Slab, _Fault | None, int]:
+    """Parse the whole rows at the start of `buffer`; return them, the fault after them, and the bytes used."""
+    whole = buffer if final else buffer[: buffer.rfind(LINE_FEED) + 1]
+    slab = _parse_plain(whole, base=base, width=width, max_row_bytes=max_row_bytes, final=final)
+    if slab is not None:
+        return slab, None, len(whole)
+    slab, fault, used = _parse_row_by_row(whole, base=base, width=width, max_row_bytes=max_row_bytes, final=final)
+    if fault is None and len(buffer) - used > max_row_bytes:
+        fault = _Fault(_too_long(max_row_bytes), base + used, base + len(buffer))
+    return slab, fault, used
+
+
+def _parse_plain(whole: bytes, *, base: int, width: int | None, max_row_bytes: int, final: bool) -> Slab | None:
+    """Parse at native speed what is one row a line and has nothing wrong with it; None for anything else."""
+    if not whole or len(whole) > max_row_bytes or width is None:
+        return None
+    if whole.count(b"\r") != whole.count(b"\r\n") or (final and whole.endswith(b"\r")):
+        return None
+    try:
+        text = io.StringIO(whole.decode(), newline="\n")
+        cells = list(csv.reader(text, strict=True))
+    except (UnicodeDecodeError, csv.Error):
+        return None
+    ends = list(accumulate(map(len, io.BytesIO(whole)), initial=base))
+    # As many rows as lines: then each line is one row, for no row takes less than a line.
+    if len(cells) != len(ends) - 1 or set(map(len, cells)) != {width}:
+        return None
+    starts = ends[:-1]
+    return Slab(cells, starts, ends[1:], whole, base)
+
+
+def _parse_row_by_row(
+    whole: bytes, *, base: int, width: int | None, max_row_bytes: int, final: bool
+) -> tuple[Slab, _Fault | None, int]:
+    """Parse anything, stopping before the first row that is bad or does not end in `whole`."""
+    line_ends = [0, *accumulate(map(len, io.BytesIO(whole)))]
+    # Bytes that are not UTF-8 become lone surrogates: they never look like a quote, comma or line end, and the row
+    # that holds them is found bad below.
+    reader = csv.reader(io.StringIO(whole.decode(errors="surrogateescape"), newline="\n"), strict=True)
+    slab = Slab([], [], [], whole, base)
+    done = 0  # bytes of whole rows and blank lines
+    while True:
+        fault = None
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            unfinished = "unexpected end of data" in str(error)
+            if unfinished and not final:
+                return slab, None, done
+            cells, fault = [], "a quote is never closed" if unfinished else str(error)
+        if cells is None:
+            return slab, None, done
+        end = line_ends[reader.line_num]
+        fault = fault or _fault_of(whole[done:end], cells, width=width, max_row_bytes=max_row_bytes)
+        if fault is not None:
+            return slab, _Fault(fault, base + done, base + end), done
+        if cells:
+            slab.cells.append(cells)
+            slab.starts.append(base + done)
+            slab.ends.append(base + end)
+        done = end
+
+
+def _fault_of(row: bytes, cells: list[str], *, width: int | None, max_row_bytes: int) -> str | None:
+    """Say what is wrong with a row that the csv reader took."""
+    if len(row) > max_row_bytes:
+        return _too_long(max_row_bytes)
+    if row.endswith((b"\r\r\n", b"\r")):  # the reader takes any run of carriage returns for one line end
+        return "a carriage return without a line feed outside quotes"
+    if cells and width is not None and len(cells) != width:
+        return f"{len(cells)} cells where the header has {width}"
+    try:
+        row.decode()
+    except UnicodeDecodeError as error:
+        return f"byte {error.start} of the row is not UTF-8"
+    return None
+
+
+def _too_long(max_row_bytes: int) -> str:
+    return f"the row is longer than {max_row_bytes} bytes (max-row-bytes), or a quote is never closed"
+
+
+def _bad(reason: str, row: int | None, place: tuple[int, int]) -> BadRow:
+    return BadRow(reason, row=row, byte_start=place[0], byte_end=place[1])

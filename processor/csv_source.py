@@ -1,0 +1,157 @@
+"""The source: the object's bytes become batches of encoded rows."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import accumulate, islice
+
+import orjson
+
+from processor.csv_rows import Header, Slab, read_header, read_rows
+from processor.errors import BadSetting
+from processor.model import Batch, Pins, Position, SourceObject, ValueFormat
+from processor.ports import ObjectBytes
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """A batch ends at the first of these: rows, bytes of encoded values, seconds since its first byte was asked for.
+
+    The row that reaches `batch_bytes` still belongs to the batch, so one batch holds less than
+    `batch_bytes + ` one encoded row. Seconds are looked at once for each chunk that arrives.
+    """
+
+    interval_rows: int = 10_000
+    batch_bytes: int = 16 * 2**20
+    interval_s: float = 5.0
+    max_row_bytes: int = 16 * 2**20
+
+    def scaled(self, scale: float) -> BatchLimits:
+        """Shrink rows and bytes, each to one at least."""
+        return BatchLimits(
+            max(1, int(self.interval_rows * scale)),
+            max(1, int(self.batch_bytes * scale)),
+            self.interval_s,
+            self.max_row_bytes,
+        )
+
+
+class CsvSource:
+    """`ports.Source` over any `ports.ObjectBytes`."""
+
+    def __init__(
+        self,
+        stored: ObjectBytes,
+        *,
+        url: str,
+        value_format: ValueFormat,
+        limits: BatchLimits,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stored = stored
+        self._url = url
+        self._format = value_format
+        self._limits = limits
+        self._clock = clock
+        self._header: Header | None = None
+
+    def describe(self, pins: Pins | None) -> SourceObject:
+        """Find the object and read its header; see `ports.Source`."""
+        found, size_bytes = self._stored.describe(pins)
+        self._header = read_header(
+            _refuse_gzip(self._stored.read(0), self._url), max_row_bytes=self._limits.max_row_bytes
+        )
+        first_row_byte = size_bytes if self._header is None else self._header.end_byte
+        return SourceObject(self._url, found, size_bytes, first_row_byte)
+
+    def batches(self, start: Position, *, scale: float = 1.0) -> Iterator[Batch]:
+        """Yield the rows from `start` on as batches; see `ports.Source`."""
+        if self._header is None:
+            return iter(())
+        slabs = read_rows(
+            self._stored.read(start.byte_offset),
+            byte_offset=start.byte_offset,
+            row=start.row,
+            width=len(self._header.names),
+            max_row_bytes=self._limits.max_row_bytes,
+        )
+        encoded = map(_encoder(self._format, self._header.names), slabs)
+        return _gather(encoded, start, self._limits.scaled(scale), self._clock)
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """Encoded rows that wait for their batch to fill up."""
+
+    start: Position
+    opened: float
+    values: list[bytes] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    size_bytes: int = 0
+
+    def batch(self) -> Batch:
+        end = Position(self.start.row + len(self.values), self.ends[-1], self.start.skipped)
+        return Batch(self.start, end, self.values, self.ends)
+
+
+def _gather(
+    encoded: Iterator[tuple[list[bytes], list[int]]], start: Position, limits: BatchLimits, clock: Callable[[], float]
+) -> Iterator[Batch]:
+    """Cut encoded rows into batches at the limits. An error from the parser comes after the rows before it."""
+    gathered = _Gathered(start, clock())
+    try:
+        for values, ends in encoded:
+            taken = 0
+            while taken < len(values):
+                count = _room(gathered, limits, values, taken)
+                piece = values[taken : taken + count]
+                gathered.values += piece
+                gathered.ends += ends[taken : taken + count]
+                gathered.size_bytes += sum(map(len, piece))
+                taken += count
+                if _full(gathered, limits, clock):
+                    batch = gathered.batch()
+                    gathered = _Gathered(batch.end, clock())
+                    yield batch
+    except Exception:
+        if gathered.values:
+            yield gathered.batch()
+        raise
+    if gathered.values:
+        yield gathered.batch()
+
+
+def _full(gathered: _Gathered, limits: BatchLimits, clock: Callable[[], float]) -> bool:
+    return (
+        len(gathered.values) >= limits.interval_rows
+        or gathered.size_bytes >= limits.batch_bytes
+        or clock() - gathered.opened >= limits.interval_s
+    )
+
+
+def _room(gathered: _Gathered, limits: BatchLimits, values: list[bytes], taken: int) -> int:
+    """How many of `values[taken:]` the batch still takes, one at least."""
+    rows = min(limits.interval_rows - len(gathered.values), len(values) - taken)
+    sizes = list(accumulate(map(len, islice(values, taken, taken + rows))))
+    return min(rows, bisect_left(sizes, limits.batch_bytes - gathered.size_bytes) + 1)
+
+
+def _encoder(value_format: ValueFormat, names: tuple[str, ...]) -> Callable[[Slab], tuple[list[bytes], list[int]]]:
+    """Return the function that turns a slab into Kafka values and the byte after each row."""
+    if value_format is ValueFormat.RAW:
+        return lambda slab: ([slab.raw(i) for i in range(len(slab.cells))], slab.ends)
+    dumps = orjson.dumps
+    return lambda slab: ([dumps(dict(zip(names, cells, strict=True))) for cells in slab.cells], slab.ends)
+
+
+def _refuse_gzip(chunks: Iterator[bytes], url: str) -> Iterator[bytes]:
+    first = next(chunks, b"")
+    if first.startswith(GZIP_MAGIC):
+        raise BadSetting(f"{url} is a gzip file", hint="decompress it and name the plain CSV object")
+    yield first
+    yield from chunks

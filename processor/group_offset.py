@@ -1,0 +1,49 @@
+"""What is written into the group offset's metadata, and how it is read back; pure.
+
+The offset itself is the row number, so that lag tools show rows; the metadata repeats it and adds what a resume
+needs. Kafka takes up to 4,096 bytes of metadata (`offset.metadata.max.bytes`).
+"""
+
+from __future__ import annotations
+
+import json
+
+from processor.model import CommittedPosition, ForeignPosition, InvalidValue, Pins, Position
+
+VERSION = 1
+
+
+def encode(committed: CommittedPosition) -> tuple[int, str]:
+    """Return offset and metadata for a position."""
+    position, pins = committed.position, committed.pins
+    metadata = {
+        "v": VERSION,
+        "row": position.row,
+        "byte_offset": position.byte_offset,
+        "skipped": position.skipped,
+        "etag": pins.etag,
+        "version_id": pins.version_id,
+        "shape": committed.shape,
+    }
+    return position.row, json.dumps(metadata, separators=(",", ":"))
+
+
+def decode(offset: int, metadata: str | None) -> CommittedPosition | ForeignPosition | None:
+    """Return what an offset says; a negative one means that there is none."""
+    if offset < 0:
+        return None
+    # librdkafka sends the terminating NUL of the string along in a transaction; other clients read it back as is.
+    metadata = (metadata or "").rstrip("\0")
+    if not metadata:
+        return ForeignPosition(offset, "it has no metadata")
+    try:
+        said = json.loads(metadata)
+        if said["v"] != VERSION:
+            return ForeignPosition(offset, f"its metadata has version {said['v']!r}, this program knows {VERSION}")
+        position = Position(int(said["row"]), int(said["byte_offset"]), int(said["skipped"]))
+        committed = CommittedPosition(position, Pins(said["etag"], said["version_id"]), str(said["shape"]))
+    except (ValueError, KeyError, TypeError, InvalidValue) as error:
+        return ForeignPosition(offset, f"its metadata cannot be read ({error!r}): {metadata[:200]}")
+    if position.row != offset:
+        return ForeignPosition(offset, f"its metadata says row {position.row}")
+    return committed

@@ -1,0 +1,188 @@
+"""Reading with kafka-python: the topic, the group offset, the partition's offsets and its committed records."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import errors as kafka_errors
+from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
+
+from processor import group_offset
+from processor.bounded import bounded, insisted
+from processor.errors import AccessDenied, ProcessorError, RecordTooLarge, SinkFailed, SinkFenced
+from processor.model import CommittedPosition, Destination, ForeignPosition, PartitionBounds, SinkSettings
+from processor.topic_rules import TopicFacts, require_topic
+
+T = TypeVar("T")
+
+READ_TIMEOUT_S = 15.0
+POLL_MS = 500
+DEFAULT_MESSAGE_BYTES = 1_048_588  # the broker's default of max.message.bytes, until `describe` has asked
+
+
+class KafkaPythonReads:
+    """The reading half of `ports.Sink` on kafka-python."""
+
+    def __init__(self, settings: SinkSettings) -> None:
+        self._settings = settings
+        self._partition = TopicPartition(settings.topic, settings.partition)
+        self._admin: KafkaAdminClient | None = None
+        self._largest_record_bytes = DEFAULT_MESSAGE_BYTES
+
+    def describe(self) -> Destination:
+        """Check the topic; see `ports.Sink`."""
+        facts = self._ask(self._topic_facts, "the topic's description")
+        require_topic(facts, self._settings)
+        self._largest_record_bytes = facts.max_message_bytes
+        return Destination(facts.cluster_id, facts.topic_id, self._settings.partition)
+
+    def position(self) -> CommittedPosition | ForeignPosition | None:
+        """Return the group offset; see `ports.Sink`."""
+        group = self._settings.transactional_id
+        offsets = self._ask(lambda admin: admin.list_group_offsets({group: [self._partition]}), "the group offset")
+        found = offsets.get(group, {}).get(self._partition)
+        return None if found is None else group_offset.decode(found.offset, found.metadata)
+
+    def bounds(self) -> PartitionBounds:
+        """Return the partition's offsets; see `ports.Sink`."""
+
+        def offsets(admin: KafkaAdminClient) -> PartitionBounds:
+            def at(spec: OffsetSpec, isolation: str) -> int:
+                found = admin.list_partition_offsets({self._partition: spec}, isolation_level=isolation)
+                return int(found[self._partition].offset)
+
+            # Stable before end: a record that arrives in between must not look like one that is stable.
+            stable = at(OffsetSpec.LATEST, "read_committed")
+            return PartitionBounds(
+                at(OffsetSpec.EARLIEST, "read_uncommitted"), stable, at(OffsetSpec.LATEST, "read_uncommitted")
+            )
+
+        return self._ask(offsets, "the partition's offsets")
+
+    def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
+        """Yield committed records; see `ports.Sink`."""
+        end = self.bounds().stable
+        consumer = self._translated(lambda: self._consumer(start_offset))
+        try:
+            deadline = time.monotonic() + READ_TIMEOUT_S
+            while self._translated(lambda: consumer.position(self._partition)) < end:
+                found = self._translated(lambda: consumer.poll(timeout_ms=POLL_MS)).get(self._partition, [])
+                for record in found:
+                    if record.offset < end:
+                        yield record.offset, record.value
+                if found:
+                    deadline = time.monotonic() + READ_TIMEOUT_S
+                elif time.monotonic() > deadline:
+                    raise _failed(f"reading {self._partition} stopped before offset {end}")
+        finally:
+            consumer.close(autocommit=False)
+
+    def _connection(self) -> dict[str, Any]:
+        return {
+            "bootstrap_servers": self._settings.bootstrap_servers.split(","),
+            "bootstrap_timeout_ms": int(READ_TIMEOUT_S * 1000),
+            "client_id": "csv-to-kafka",
+        }
+
+    def _consumer(self, start_offset: int) -> KafkaConsumer:
+        consumer = KafkaConsumer(
+            isolation_level="read_committed",  # the default would show what no reader of ours may see
+            enable_auto_commit=False,
+            group_id=None,
+            auto_offset_reset="none",  # a gap must raise, not skip
+            request_timeout_ms=int(READ_TIMEOUT_S * 1000),
+            **self._connection(),
+        )
+        consumer.assign([self._partition])
+        consumer.seek(self._partition, start_offset)
+        return consumer
+
+    def _topic_facts(self, admin: KafkaAdminClient) -> TopicFacts:
+        name = self._settings.topic
+        found = next(iter(admin.describe_topics([name])), None)
+        cluster_id = str(admin.describe_cluster()["cluster_id"])
+        error = kafka_errors.for_code(found["error_code"]) if found else kafka_errors.UnknownTopicOrPartitionError
+        if found is None or error in (kafka_errors.UnknownTopicOrPartitionError, kafka_errors.InvalidTopicError):
+            return TopicFacts(cluster_id, "", frozenset(), "", 0)
+        if error is not kafka_errors.NoError:
+            raise error(name)
+        resource = ConfigResource(ConfigResourceType.TOPIC, name)
+        configs = admin.describe_configs([resource], config_filter="all")["topic"][name]
+        return TopicFacts(
+            cluster_id,
+            # The form in which Kafka's own tools show it, and the other client.
+            urlsafe_b64encode(uuid.UUID(found["topic_id"]).bytes).decode().rstrip("="),
+            frozenset(partition["partition_index"] for partition in found["partitions"]),
+            str(configs["cleanup.policy"]["value"]),
+            int(configs["max.message.bytes"]["value"]),
+        )
+
+    def _ask(self, question: Callable[[KafkaAdminClient], T], what: str) -> T:
+        """Ask through the admin client within a bound; one that failed is not asked again."""
+
+        def ask() -> T:
+            if self._admin is None:
+                self._admin = KafkaAdminClient(
+                    request_timeout_ms=int(READ_TIMEOUT_S * 1000), reconnect_backoff_max_ms=1_000, **self._connection()
+                )
+            return question(self._admin)
+
+        def insist() -> T:
+            return insisted(ask, passing=_passing, timeout_s=READ_TIMEOUT_S)
+
+        try:
+            return self._translated(lambda: bounded(insist, timeout_s=READ_TIMEOUT_S, what=what))
+        except ProcessorError:
+            self._admin = None
+            raise
+
+    def _translated(self, call: Callable[[], T]) -> T:
+        """Run a call of the vendor's and raise our errors in the place of its own."""
+        try:
+            return call()
+        except (kafka_errors.KafkaError, TimeoutError, OSError, ValueError, AssertionError) as error:
+            raise _translate(error, self._settings) from error
+
+
+def _passing(error: Exception) -> bool:
+    """A coordinator that is being elected, say; but a topic that is not there stays away."""
+    return isinstance(error, kafka_errors.RetriableError) and not isinstance(
+        error, kafka_errors.UnknownTopicOrPartitionError
+    )
+
+
+def _translate(error: BaseException, settings: SinkSettings) -> ProcessorError:
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, kafka_errors.ProducerFencedError | kafka_errors.InvalidProducerEpochError):
+            return SinkFenced("the coordinator shut this producer out", hint="the lease tells why")
+        if isinstance(cause, kafka_errors.MessageSizeTooLargeError | kafka_errors.RecordListTooLargeError):
+            return RecordTooLarge(
+                f"topic {settings.topic!r} refuses a record: {cause}", hint="raise the topic's max.message.bytes"
+            )
+        if isinstance(cause, kafka_errors.AuthorizationError | kafka_errors.SaslAuthenticationFailedError):
+            return AccessDenied(
+                f"Kafka refuses: {cause!r}",
+                hint=f"check the credentials, and the rights on topic {settings.topic!r}, "
+                f"and on group and transactional.id {settings.transactional_id!r}",
+            )
+    return _failed(f"Kafka at {settings.bootstrap_servers}: {causes[0]!r}")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and what it wraps: kafka-python puts causes into `args` as often as into `__cause__`."""
+    todo, seen = [error], 0
+    while todo and seen < 20:  # noqa: PLR2004  # a bound, should an error ever wrap itself
+        seen += 1
+        current = todo.pop(0)
+        yield current
+        todo += [cause for cause in (*current.args, current.__cause__) if isinstance(cause, BaseException)]
+
+
+def _failed(what: str) -> SinkFailed:
+    return SinkFailed(what, hint="check --bootstrap-servers and the brokers; start the same command again")

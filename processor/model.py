@@ -1,0 +1,228 @@
+"""The values that cross the ports: frozen, and they check themselves when they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Delivery(StrEnum):
+    """What the partition's readers are promised."""
+
+    EXACTLY_ONCE = "exactly-once"
+    AT_LEAST_ONCE = "at-least-once"
+
+
+class ValueFormat(StrEnum):
+    """What a Kafka value holds: a JSON object of header to string, or the row's bytes without its line end."""
+
+    JSON = "json"
+    RAW = "raw"
+
+
+class Status(StrEnum):
+    """What the checkpoint says of the job; for people and alarms, never for a decision but COMPLETED."""
+
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    STOPPED = "STOPPED"
+    FAILED = "FAILED"
+
+
+class InvalidValue(ValueError):
+    """A value contradicts itself: a bug of ours, or state that somebody else wrote."""
+
+
+def _require(holds: bool, what: str) -> None:  # reads as `require(x >= 0, ...)`
+    if not holds:
+        raise InvalidValue(what)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The *next* row: how many rows lie before it, at which byte it starts, how many of those were skipped.
+
+    `row` counts from 0 without the header, so it is also the number of rows done. `byte_offset` is the byte in the
+    (decompressed) object at which the next row, or blank lines before it, start; at the end it may be the object's
+    size. Rows visible in the partition are `row - skipped`.
+    """
+
+    row: int
+    byte_offset: int
+    skipped: int = 0
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.skipped <= self.row, f"skipped must be between 0 and row: {self}")
+        _require(self.byte_offset >= 0, f"byte_offset must not be negative: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """Which bytes the job reads: the object's ETag and, in a versioned bucket, its VersionId."""
+
+    etag: str
+    version_id: str | None = None
+
+    def __post_init__(self) -> None:
+        _require(bool(self.etag), "an object without an ETag cannot be pinned")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceObject:
+    """The object as described: its URL, its pins, its size in bytes, and where the first row starts.
+
+    `first_row_byte` is the byte after the header's line end, the BOM included. It equals `size_bytes` for an empty
+    object or a lone header.
+    """
+
+    url: str
+    pins: Pins
+    size_bytes: int
+    first_row_byte: int
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.first_row_byte <= self.size_bytes, f"header beyond the object: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The records of one transaction: rows [start.row, end.row), in file order, encoded as Kafka values.
+
+    `values[i]` is the value of the i-th good row; `byte_ends[i]` is the byte just after it in the object.
+    """
+
+    start: Position
+    end: Position
+    values: Sequence[bytes]
+    byte_ends: Sequence[int]
+
+    def __post_init__(self) -> None:
+        rows = self.end.row - self.start.row
+        skipped = self.end.skipped - self.start.skipped
+        _require(len(self.values) == rows - skipped, f"{len(self.values)} values for rows {self.start} to {self.end}")
+        _require(len(self.byte_ends) == len(self.values), "one byte_end for each value")
+        _require(self.start.byte_offset <= self.end.byte_offset, f"bytes run backwards: {self.start} to {self.end}")
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all values together, as handed to the client before compression."""
+        return sum(map(len, self.values))
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedPosition:
+    """What the group offset in Kafka says: the position, and what it was written for.
+
+    Written by `Sink.commit` in the same transaction as the rows before it.
+    """
+
+    position: Position
+    pins: Pins
+    shape: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignPosition:
+    """A group offset that this program did not write, or whose metadata contradicts it; `why` is for the error."""
+
+    offset: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the rows go, by identity rather than by name: a topic made anew has another `topic_id`."""
+
+    cluster_id: str
+    topic_id: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionBounds:
+    """Offsets of the partition at one moment.
+
+    `start` is the first offset still kept, `end` the next one to be written (high watermark), `stable` the last
+    stable offset: a committed reader sees nothing at or after it. `stable < end` means that a transaction is open.
+    """
+
+    start: int
+    stable: int
+    end: int
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.start <= self.end, f"start beyond the end: {self}")
+        _require(self.stable <= self.end, f"stable beyond the end: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who owns the job: the generation, counted up by each claim, and the random id of the claiming run."""
+
+    epoch: int
+    owner: str
+
+    def __post_init__(self) -> None:
+        _require(self.epoch >= 1, f"epochs count from 1: {self}")
+        _require(bool(self.owner), "a lease has an owner")
+
+
+UNKNOWN_OFFSET = -1
+
+
+@dataclass(frozen=True, slots=True)
+class JobStart:
+    """What is saved at the job's first fence, before any record is sent, and pinned from then on.
+
+    `start_offset` is the partition's end at that fence, UNKNOWN_OFFSET where a lost checkpoint was made anew.
+    """
+
+    source_url: str
+    pins: Pins
+    shape: str
+    destination: Destination
+    start_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The DynamoDB item of one job. `start` is None until the job's first fence.
+
+    `next_offset` is an offset after the last record of the saved batch and not after the first of the next; it
+    equals `start.start_offset` before anything was saved, and is None only while `start` is None. `rows` is the
+    number of rows of the object, known once COMPLETED.
+    """
+
+    lease: Lease
+    status: Status
+    position: Position
+    start: JobStart | None = None
+    next_offset: int | None = None
+    rows: int | None = None
+    error: str | None = None
+
+    def __post_init__(self) -> None:
+        _require((self.start is None) == (self.next_offset is None), "start and next_offset come together")
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSettings:
+    """What a sink needs to know. `transactional_id` is also the group under which the position is kept.
+
+    `delivery_timeout_ms` bounds one record's way to the broker; it is shorter than `transaction_timeout_ms`, after
+    which the coordinator aborts a transaction that nobody ended.
+    """
+
+    bootstrap_servers: str
+    topic: str
+    partition: int
+    transactional_id: str
+    delivery: Delivery = Delivery.EXACTLY_ONCE
+    compression: str = "gzip"
+    transaction_timeout_ms: int = 60_000
+
+    @property
+    def delivery_timeout_ms(self) -> int:
+        """Three quarters of the transaction timeout: a batch fails while its transaction can still be aborted."""
+        return self.transaction_timeout_ms * 3 // 4

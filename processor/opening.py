@@ -1,0 +1,195 @@
+"""How a run opens: preflight, claim, and after each fence the decision where to go on.
+
+Each step protects the next. Preflight refuses a mistaken run before it can disturb a healthy one; the claim makes
+this run the owner of the job; the fence shuts out every earlier producer, so that the position read after it is
+final; the decision itself is the pure function `resume.decide`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from processor.errors import Contradiction, Superseded, Temporary
+from processor.model import (
+    UNKNOWN_OFFSET,
+    Checkpoint,
+    CommittedPosition,
+    Delivery,
+    Destination,
+    JobStart,
+    Lease,
+    PartitionBounds,
+    Position,
+    SourceObject,
+    Status,
+)
+from processor.ports import Checkpoints, Sink, Source
+from processor.resume import Found, Rebuild, check_complete, check_identity, decide, match_committed
+
+SETTLE_S = 10.0  # a commit marker on its way, a transaction of a dead stranger: longer is another failure
+LOOK_AGAIN_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class JobRules:
+    """What of the settings decides about rows: the delivery, and the fingerprint of all that shapes records."""
+
+    delivery: Delivery
+    shape: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Where this attempt goes on. `next_offset` is set when the checkpoint lags behind and is to be saved first."""
+
+    position: Position
+    next_offset: int | None
+    rebuilt_rows: int | None = None
+
+
+class Opening:
+    """Opens a run; keeps the object and the lease that it opened with."""
+
+    def __init__(
+        self, source: Source, sink: Sink, checkpoints: Checkpoints, rules: JobRules, pause: Callable[[float], None]
+    ) -> None:
+        self._source, self._sink, self._checkpoints = source, sink, checkpoints
+        self._rules = rules
+        self._pause = pause
+        self._object: SourceObject | None = None
+        self._destination: Destination | None = None
+        self._lease: Lease | None = None
+
+    def preflight(self) -> Position | None:
+        """Refuse whatever can be refused before the claim; return the end of a job that is completed already."""
+        self._destination = self._sink.describe()
+        checkpoint = self._checkpoints.read()
+        position = self._position()
+        pins = None  # while no row is committed, the newest object is the right one
+        if isinstance(position, CommittedPosition):
+            pins = position.pins
+        elif checkpoint is not None and checkpoint.start is not None and checkpoint.position.row > 0:
+            pins = checkpoint.start.pins
+        self._object = self._source.describe(pins)
+        check_identity(
+            checkpoint, position, source=self._object, shape=self._rules.shape, destination=self._destination
+        )
+        if checkpoint is None or checkpoint.status is not Status.COMPLETED:
+            return None
+        self._require_still_complete(checkpoint)
+        return checkpoint.position
+
+    def claim(self) -> Lease:
+        """Take the job over."""
+        self._lease = self._checkpoints.claim().lease
+        return self._lease
+
+    def require_lease(self) -> Checkpoint:
+        """Return the checkpoint. Raises Superseded when a newer run owns it, Temporary when it is gone."""
+        checkpoint = self._checkpoints.read()
+        if checkpoint is None:
+            raise Temporary(
+                "the checkpoint is gone", hint="start the same command again; the position in Kafka is still known"
+            )
+        if self._lease is None or checkpoint.lease.owner != self._lease.owner:
+            raise Superseded(
+                f"epoch {checkpoint.lease.epoch} of the job belongs to a newer run",
+                hint="nothing to do: that run goes on; this one has stopped",
+            )
+        return checkpoint
+
+    def resume(self) -> Opened:
+        """After a fence: make sure that the job is still ours, read the position, and decide where to go on."""
+        checkpoint = self.require_lease()
+        bounds = self._settled_bounds()
+        position = self._position()
+        if isinstance(position, CommittedPosition) and position.pins != self.object.pins:
+            self._object = self._source.describe(position.pins)  # committed by a run that died after our preflight
+        decision = decide(
+            self._rules.delivery,
+            checkpoint,
+            position,
+            bounds=bounds,
+            source=self.object,
+            shape=self._rules.shape,
+            destination=self.destination,
+        )
+        if isinstance(decision, Rebuild):
+            return self._rebuild(decision, checkpoint)
+        return self._pinned(checkpoint, decision.position, bounds)
+
+    def committed(self, position: Position) -> CommittedPosition:
+        """Say for Kafka what a position belongs to."""
+        return CommittedPosition(position, self.object.pins, self._rules.shape)
+
+    @property
+    def object(self) -> SourceObject:
+        """The object that preflight found."""
+        if self._object is None:
+            raise RuntimeError("preflight comes first")
+        return self._object
+
+    @property
+    def destination(self) -> Destination:
+        """The place that preflight found."""
+        if self._destination is None:
+            raise RuntimeError("preflight comes first")
+        return self._destination
+
+    @property
+    def exactly_once(self) -> bool:
+        """Whether the position lives in Kafka; otherwise the checkpoint is the position."""
+        return self._rules.delivery is Delivery.EXACTLY_ONCE
+
+    def _position(self) -> Found:
+        return self._sink.position() if self.exactly_once else None
+
+    def _pinned(self, checkpoint: Checkpoint, start: Position, bounds: PartitionBounds) -> Opened:
+        """Pin a job that has no row yet, or whose checkpoint was lost; tell whether the checkpoint lags behind."""
+        if start.row == 0 or checkpoint.start is None:
+            if checkpoint.start is not None:
+                offset = checkpoint.start.start_offset
+            else:
+                offset = bounds.end if start.row == 0 else UNKNOWN_OFFSET
+            self._checkpoints.begin(
+                JobStart(self.object.url, self.object.pins, self._rules.shape, self.destination, offset), start
+            )
+        if not self.exactly_once or start.row == 0:
+            return Opened(start, None)
+        # With nothing in flight, the end of the partition is the exact next offset.
+        lags = start.row > checkpoint.position.row or checkpoint.next_offset != bounds.end
+        return Opened(start, bounds.end if lags else None)
+
+    def _rebuild(self, decision: Rebuild, checkpoint: Checkpoint) -> Opened:
+        """The position expired: find the last committed row in the partition itself, and write the position anew."""
+        batches = self._source.batches(decision.position)
+        reached = match_committed(self._sink.records(decision.offset), batches, decision.position)
+        if reached.row > 0:
+            self._sink.commit(self.committed(reached))
+        opened = self._pinned(checkpoint, reached, self._sink.bounds())
+        return Opened(opened.position, opened.next_offset, rebuilt_rows=reached.row - decision.position.row)
+
+    def _settled_bounds(self) -> PartitionBounds:
+        """Wait until no transaction is open: behind a stranger's, committed records of ours would be invisible."""
+        deadline = time.monotonic() + SETTLE_S
+        while (bounds := self._sink.bounds()).stable < bounds.end and self.exactly_once:
+            if time.monotonic() > deadline:
+                raise Temporary(
+                    f"a transaction is open on the partition from offset {bounds.stable} on, and it is not ours",
+                    hint="the job needs the partition for itself; start the same command again when it has ended",
+                )
+            self._pause(LOOK_AGAIN_S)
+        return bounds
+
+    def _require_still_complete(self, checkpoint: Checkpoint) -> None:
+        """Look until it holds or the bound is over: the last commit may not have reached the group offset yet."""
+        deadline = time.monotonic() + SETTLE_S
+        while True:
+            try:
+                return check_complete(checkpoint, self._position(), self._sink.bounds())
+            except Contradiction:
+                if time.monotonic() > deadline:
+                    raise
+                self._pause(LOOK_AGAIN_S)

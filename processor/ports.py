@@ -1,0 +1,171 @@
+"""The three ports of the processor, and the steps that it announces.
+
+Each protocol is a contract that the real adapter and the in-memory fake keep alike; the same contract tests run on
+both. Every call is bounded in time. Every method raises only errors of `processor.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Protocol
+
+from processor.model import (
+    Batch,
+    Checkpoint,
+    CommittedPosition,
+    Destination,
+    ForeignPosition,
+    JobStart,
+    Lease,
+    PartitionBounds,
+    Pins,
+    Position,
+    SourceObject,
+    Status,
+)
+
+
+class Step(StrEnum):
+    """What has just happened; emitted after the effect, so a crash at a step finds the effect done."""
+
+    CLAIMED = "claimed"
+    FENCED = "fenced"
+    RESUMED = "resumed"
+    REBUILT = "rebuilt"
+    READ = "read"
+    SENT = "sent"
+    COMMITTED = "committed"
+    SAVED = "saved"
+    DONE = "done"
+    RETRYING = "retrying"
+    REFUSED = "refused"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class Observer(Protocol):
+    """Told of each step; logs in production, history in the harness, a place to be killed at in chaos."""
+
+    def step(self, step: Step, **fields: object) -> None:
+        """Take note of a step; what it raises ends the run."""
+
+
+class ObjectBytes(Protocol):
+    """The bytes under a source: S3 in production, memory in tests."""
+
+    def describe(self, pins: Pins | None) -> tuple[Pins, int]:
+        """Return pins and size in bytes of the object that later reads will read. Contract: see Source.describe."""
+
+    def read(self, byte_offset: int) -> Iterator[bytes]:
+        """Yield the described object's bytes from `byte_offset` to its end, in chunks of any size above zero.
+
+        At or past the end nothing is yielded. A broken stream is taken up again at the byte it reached.
+
+        Raises SourceChanged when these bytes are no longer there, AccessDenied, SourceUnavailable.
+        """
+
+
+class Source(Protocol):
+    """One CSV object, read as batches."""
+
+    def describe(self, pins: Pins | None) -> SourceObject:
+        """Find the object and read its header; later `batches` read exactly these bytes.
+
+        With `pins` that carry a version which still exists, that version is described, whatever is newest;
+        otherwise the newest object, whose ETag may differ from `pins.etag`: the caller compares.
+
+        Raises SourceChanged (no such object), PlaceMissing (no such bucket), AccessDenied, BadSetting (a gzip file,
+        a prefix), BadRow (the header breaks a rule), SourceUnavailable.
+        """
+
+    def batches(self, start: Position, *, scale: float = 1.0) -> Iterator[Batch]:
+        """Yield the rows from `start` on, each row once, in file order, consecutive batches without a gap.
+
+        A batch holds at least one row and ends at the row, byte or time limit, whichever is first; `scale` in (0, 1]
+        shrinks the row and byte limits. The bytes before `start.byte_offset` are not read again. An object without
+        further rows yields nothing. Before BadRow is raised, every row before the bad one has been yielded.
+
+        Raises BadRow, SourceChanged (the bytes are no longer there), SourceUnavailable.
+        """
+
+
+class Sink(Protocol):
+    """One Kafka partition, written in transactions (exactly-once) or by an idempotent producer (at-least-once).
+
+    Life of a producer: `fence`, then any number of (`send`, `commit`), in turn; after any error only `discard` and
+    a new `fence` are allowed, because neither Python client can tell a late end of one transaction from the next's.
+    `describe`, `position`, `bounds` and `records` only read and need no fence.
+    """
+
+    def describe(self) -> Destination:
+        """Check topic, partition and cleanup.policy. Raises PlaceMissing, NeedsPerson, AccessDenied, SinkFailed."""
+
+    def position(self) -> CommittedPosition | ForeignPosition | None:
+        """Return the group offset of this job, None if there is none or it has expired.
+
+        Only after `fence` is it final: before, a commit of a dead run may still be on its way.
+        """
+
+    def bounds(self) -> PartitionBounds:
+        """Return the partition's offsets now."""
+
+    def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
+        """Yield (offset, value) of the *committed* records from `start_offset` to the end as of this call."""
+
+    def fence(self) -> None:
+        """Make a new producer under the job's transactional.id and shut out every earlier one.
+
+        On return whatever an earlier producer left open is aborted, and its half-done commit is finished. In
+        at-least-once nobody is shut out.
+        """
+
+    def send(self, batch: Batch) -> int | None:
+        """Write the batch's records in order; return the offset after the last one, None for a batch without any.
+
+        On return all of them are acknowledged by the partition's leader and its in-sync replicas. In exactly-once
+        no committed reader sees them yet; in at-least-once everyone does. The first send after a fence or a commit
+        opens a transaction. After an error any number of the records, in order from the first, may be in the log.
+        """
+
+    def commit(self, committed: CommittedPosition) -> None:
+        """Make the sent records and this position visible in one transaction; without a send, the position alone.
+
+        In at-least-once this does nothing. After an error it is unknown whether the commit happened; `fence` decides
+        it and `position` then tells.
+        """
+
+    def discard(self) -> None:
+        """Throw the producer away within seconds, never raising; an open transaction stays open until a fence."""
+
+
+class Checkpoints(Protocol):
+    """The job's item in DynamoDB, and the lease in it. One object of this type is one run."""
+
+    def read(self) -> Checkpoint | None:
+        """Return the item (consistent read), None if there is none. Raises Contradiction if it is not ours."""
+
+    def claim(self) -> Checkpoint:
+        """Take the job over: epoch one higher than anybody's, this run as the owner; return the item as it is now.
+
+        The newest claim owns the job. A request of ours whose answer was lost is recognised by its owner.
+        """
+
+    def holder(self) -> Lease | None:
+        """Return the lease as it stands (consistent read), None if the item is gone."""
+
+    def begin(self, start: JobStart, position: Position) -> None:
+        """Save pins, shape, place and `start_offset` at the first fence, or anew while no row is committed.
+
+        Raises as `save`.
+        """
+
+    def save(self, position: Position, *, next_offset: int | None) -> None:
+        """Save the position of committed rows; `next_offset` None leaves the saved one.
+
+        Never overwrites a newer epoch, never goes back. Raises Superseded when another run holds the lease,
+        CheckpointUnavailable when the write may or may not have happened or the item is gone.
+        """
+
+    def finish(self, status: Status, *, rows: int | None = None, error: str | None = None) -> None:
+        """Write how the run ended: COMPLETED with `rows`, or STOPPED, or FAILED with `error`. Raises as `save`."""

@@ -1,0 +1,197 @@
+"""The run: open, then the loop; and what happens when something fails."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+
+from processor.errors import (
+    AttemptsUsedUp,
+    CheckpointUnavailable,
+    Contradiction,
+    ProcessorError,
+    SinkFailed,
+    SinkFenced,
+    Stopped,
+    Superseded,
+    Temporary,
+)
+from processor.model import Batch, Position, Status
+from processor.opening import JobRules, Opening
+from processor.ports import Checkpoints, Observer, Sink, Source, Step
+from processor.read_ahead import prefetch
+from processor.stop import StopSignal
+
+RETRY_WAITS_S = (1.0, 4.0, 16.0, 30.0, 60.0)
+SMALLEST_SCALE = 1 / 64
+
+
+class CSVToKafkaProcessor:
+    """Moves one object into one partition. One object of this class is one run.
+
+    Guaranteed, in exactly-once: from the job's first offset on, committed readers see the good rows of the object
+    once each, in file order, wherever this run ends and however. Not guaranteed: that a run which ends with an error
+    has saved its checkpoint; the position in Kafka is the truth, and the next run reads it.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        sink: Sink,
+        checkpoints: Checkpoints,
+        observer: Observer,
+        *,
+        rules: JobRules,
+        stop: StopSignal | None = None,
+        read_ahead: Callable[[Iterator[Batch]], Generator[Batch, None, None]] = prefetch,
+        pause: Callable[[float], None] | None = None,
+    ) -> None:
+        self._source, self._sink, self._checkpoints, self._observer = source, sink, checkpoints, observer
+        self._stop = stop or StopSignal()
+        self._read_ahead = read_ahead
+        self._pause = pause or self._stop.wait
+        self._opening = Opening(source, sink, checkpoints, rules, self._pause)
+        self._scale = 1.0
+        self._failures = 0  # in a row, without a committed row between them
+        self._attempt = 0
+        self._epoch = 0
+        self._unsaved: tuple[Position, int | None] | None = None
+
+    def run(self) -> Position:
+        """Bring the job to its end; return the position there. Raises ProcessorError for everything else."""
+        try:
+            done = self._opening.preflight()
+            if done is not None:
+                self._tell(Step.DONE, done, rows=0)
+                return done
+            self._epoch = self._opening.claim().epoch
+            self._tell(Step.CLAIMED)
+            return self._run_claimed()
+        except Exception as error:
+            self._sink.discard()
+            self._write_end(error)
+            self._tell(_last_step(error), error=str(error))
+            raise
+
+    def _run_claimed(self) -> Position:
+        while True:
+            try:
+                return self._complete(self._transfer(self._resume()))
+            except (SinkFailed, CheckpointUnavailable) as failure:
+                self._sink.discard()
+                self._wait_before_retry(failure)
+
+    def _transfer(self, start: Position) -> Position:
+        """The loop: read, send, commit, save. Returns the position after the last row."""
+        reached = start
+        with closing(self._read_ahead(self._source.batches(start, scale=self._scale))) as batches:
+            for batch in batches:
+                self._stop.check()
+                if batch.start != reached:
+                    raise Contradiction(f"read {batch.start} after {reached}", hint="this is a bug; please report it")
+                self._tell(Step.READ, batch.end)
+                next_offset = self._send_and_commit(batch)
+                reached = batch.end
+                self._save(reached, next_offset)
+        return reached
+
+    def _resume(self) -> Position:
+        self._stop.check()
+        if self._attempt:
+            self._opening.require_lease()  # a run that was superseded must not fence the one that superseded it
+        self._attempt += 1
+        self._sink.fence()
+        self._tell(Step.FENCED)
+        opened = self._opening.resume()
+        if opened.rebuilt_rows is not None:
+            self._tell(Step.REBUILT, opened.position, rows=opened.rebuilt_rows)
+        self._tell(Step.RESUMED, opened.position)
+        if opened.next_offset is not None:
+            self._save(opened.position, opened.next_offset)
+        return opened.position
+
+    def _send_and_commit(self, batch: Batch) -> int | None:
+        began = time.monotonic()
+        next_offset = self._sink.send(batch)
+        sent = time.monotonic()
+        self._tell(Step.SENT, batch.end)
+        self._sink.commit(self._opening.committed(batch.end))
+        self._failures = 0
+        self._tell(
+            Step.COMMITTED,
+            batch.end,
+            rows=len(batch.values),
+            bytes=batch.size_bytes,
+            send_ms=round((sent - began) * 1000, 1),
+            commit_ms=round((time.monotonic() - sent) * 1000, 1),
+        )
+        return next_offset
+
+    def _save(self, position: Position, next_offset: int | None) -> None:
+        """Save the checkpoint. In exactly-once it may fail: the position in Kafka is the truth, the next save helps."""
+        try:
+            self._checkpoints.save(position, next_offset=next_offset)
+        except CheckpointUnavailable as error:
+            if not self._opening.exactly_once:
+                # An unsaved checkpoint is a lost position here: stop before the next batch, try nothing again.
+                raise Temporary(f"rows are written, but {error.what}", hint=error.hint) from error
+            self._unsaved = (position, next_offset)
+            self._tell(Step.RETRYING, position, error=str(error))
+            return
+        self._unsaved = None
+        self._tell(Step.SAVED, position)
+
+    def _complete(self, end: Position) -> Position:
+        try:
+            self._save_unsaved()
+            self._checkpoints.finish(Status.COMPLETED, rows=end.row)
+        except CheckpointUnavailable as error:
+            raise Temporary(f"all rows are committed, but {error.what}", hint=error.hint) from error
+        self._sink.discard()
+        self._tell(Step.DONE, end, rows=end.row - end.skipped)
+        return end
+
+    def _save_unsaved(self) -> None:
+        if self._unsaved is not None:
+            self._checkpoints.save(self._unsaved[0], next_offset=self._unsaved[1])
+
+    def _write_end(self, error: Exception) -> None:
+        """Say in the checkpoint how the run ended, if it owns the job; what ended the run stays the error."""
+        if not self._epoch or isinstance(error, Superseded):
+            return
+        try:
+            self._save_unsaved()
+            if isinstance(error, Stopped):
+                self._checkpoints.finish(Status.STOPPED)
+            else:
+                self._checkpoints.finish(Status.FAILED, error=str(error))
+        except ProcessorError as second:
+            error.add_note(f"and the checkpoint could not be written: {second}")
+
+    def _wait_before_retry(self, failure: Temporary) -> None:
+        """Wait longer each time; give up after five failures in a row without a committed row between them."""
+        if isinstance(failure, SinkFenced):
+            # The lease will tell a rival; if it is ours, a transaction took too long: make the next one smaller.
+            self._scale = max(self._scale / 2, SMALLEST_SCALE)
+        if self._failures == len(RETRY_WAITS_S):
+            raise AttemptsUsedUp(
+                f"{self._failures + 1} attempts without a committed row, the last: {failure.what}", hint=failure.hint
+            ) from failure
+        wait_s = RETRY_WAITS_S[self._failures] * random.uniform(0.75, 1.25)  # noqa: S311  # jitter, no secret
+        self._failures += 1
+        self._tell(Step.RETRYING, wait_s=round(wait_s, 1), error=str(failure))
+        self._pause(wait_s)
+
+    def _tell(self, step: Step, position: Position | None = None, **fields: object) -> None:
+        at = {} if position is None else {"row": position.row, "byte_offset": position.byte_offset}
+        self._observer.step(step, epoch=self._epoch, attempt=self._attempt, **at, **fields)
+
+
+def _last_step(error: Exception) -> Step:
+    if isinstance(error, Stopped):
+        return Step.STOPPED
+    if isinstance(error, ProcessorError) and not isinstance(error, Temporary):
+        return Step.REFUSED
+    return Step.FAILED

@@ -1,0 +1,228 @@
+"""Where to go on; pure. The only place that can decide to lose or repeat a row, and it refuses instead.
+
+Exactly-once, after the fence, with checkpoint C (the item's `last_line`) and position P (the group offset in Kafka):
+
+==========================================  ==============  ====================================================
+checkpoint                                  position        decision
+==========================================  ==============  ====================================================
+none, or no `start_offset`                  none            Fresh: the row after the header
+has `start_offset`, C (0 too)               none (expired)  Rebuild from the partition
+none (lost), or no `start_offset`           P               GoOn at P; its metadata fits the object
+at or behind P                              P               GoOn at P
+ahead of P                                  P               Contradiction: rows that the checkpoint counts are gone
+any                                         not ours        Contradiction or SourceChanged
+any of the above, partition ends before `next_offset`       Contradiction: the tail was lost
+==========================================  ==============  ====================================================
+
+At-least-once knows no position in Kafka: none or no `start_offset` is Fresh, everything else GoOn at C.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from processor.errors import Contradiction, SourceChanged
+from processor.model import (
+    UNKNOWN_OFFSET,
+    Batch,
+    Checkpoint,
+    CommittedPosition,
+    Delivery,
+    Destination,
+    ForeignPosition,
+    JobStart,
+    PartitionBounds,
+    Position,
+    SourceObject,
+)
+
+Found: TypeAlias = CommittedPosition | ForeignPosition | None
+
+COMMIT_MARKERS = 1  # each transaction writes one control record behind its records
+_LOST = "rows were committed and are gone: rebuild the topic and use `reset`, or start a new job"
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Nothing was ever committed: start after the header, and save where the job starts first."""
+
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """Everything before `position` is in the partition, nothing of it or after it is."""
+
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """The position expired. Rows before `position` are committed; records from `offset` on tell how many more."""
+
+    position: Position
+    offset: int
+
+
+Decision: TypeAlias = Fresh | GoOn | Rebuild
+
+
+def check_identity(
+    checkpoint: Checkpoint | None,
+    position: Found,
+    *,
+    source: SourceObject,
+    shape: str,
+    destination: Destination,
+) -> None:
+    """Refuse a run that is not the job it claims to be; safe to call before the claim.
+
+    Looks only at what never changes once written, so a healthy run that is at work meanwhile does not disturb it.
+    Raises SourceChanged or Contradiction.
+    """
+    if isinstance(position, ForeignPosition):
+        raise Contradiction(
+            f"the group offset {position.offset} in Kafka is not ours: {position.why}",
+            hint="was it reset by hand? only `reset` may move a job; restore the offset or start a new job",
+        )
+    if checkpoint is not None and checkpoint.start is not None:
+        _check_start(checkpoint.start, source, shape, destination, has_rows=checkpoint.position.row > 0)
+    if position is not None:
+        _check_position(position, source, shape)
+
+
+def check_complete(checkpoint: Checkpoint, position: Found, bounds: PartitionBounds) -> None:
+    """Refuse to call a completed job done when what it committed is no longer there. Raises Contradiction."""
+    _require_tail(checkpoint, bounds)
+    rows = checkpoint.rows or 0
+    if isinstance(position, CommittedPosition) and position.position.row < rows:
+        raise Contradiction(f"completed with {rows} rows, but the position is {position.position.row}", hint=_LOST)
+
+
+def decide(
+    delivery: Delivery,
+    checkpoint: Checkpoint | None,
+    position: Found,
+    *,
+    bounds: PartitionBounds,
+    source: SourceObject,
+    shape: str,
+    destination: Destination,
+) -> Decision:
+    """Decide by the table above where to go on. Raises Contradiction or SourceChanged, never guesses."""
+    check_identity(checkpoint, position, source=source, shape=shape, destination=destination)
+    first = Fresh(Position(0, source.first_row_byte))
+    started = checkpoint is not None and checkpoint.start is not None
+    if checkpoint is not None and started:
+        _require_tail(checkpoint, bounds)
+    if delivery is Delivery.AT_LEAST_ONCE:
+        return GoOn(checkpoint.position) if checkpoint and checkpoint.position.row > 0 else first
+    if isinstance(position, CommittedPosition):
+        _require_rows(checkpoint, position.position, bounds)
+        return GoOn(position.position)
+    if checkpoint is None or not started:
+        return first
+    return _rebuild(checkpoint, bounds, source)
+
+
+def _rebuild(checkpoint: Checkpoint, bounds: PartitionBounds, source: SourceObject) -> Rebuild:
+    """The position expired: records from `next_offset` on tell, if the partition still has all of them."""
+    offset = checkpoint.next_offset
+    if offset is None:
+        raise Contradiction("a job with a start has a next_offset", hint="this is a bug; please report it")
+    done = checkpoint.position
+    # An empty log that ends one further lost only the commit marker of the saved batch, and no record.
+    nothing_after = bounds.start == bounds.end <= offset + COMMIT_MARKERS
+    if bounds.start > offset and not nothing_after:
+        raise Contradiction(
+            f"the position expired, and retention removed the records from offset {offset} to {bounds.start}",
+            hint="nobody can tell how many rows were committed; start a new job on an empty partition",
+        )
+    return Rebuild(done if done.row else Position(0, source.first_row_byte), offset)
+
+
+def match_committed(records: Iterable[tuple[int, bytes]], batches: Iterator[Batch], start: Position) -> Position:
+    """Compare the committed records with the rows from `start` on, one by one; return the position after the last.
+
+    Raises Contradiction at the first record that is not the next row.
+    """
+    reached = start
+    rows = _rows(batches)
+    for offset, value in records:
+        expected = next(rows, None)
+        if expected is None or expected[0] != value:
+            raise Contradiction(
+                f"the record at offset {offset} is not row {reached.row} of the object",
+                hint="somebody else wrote to the partition; the job needs one of its own",
+            )
+        reached = expected[1]
+    return reached
+
+
+def _rows(batches: Iterator[Batch]) -> Iterator[tuple[bytes, Position]]:
+    """Yield each value with the position after it."""
+    for batch in batches:
+        first = batch.start.row + 1
+        for i, (value, end) in enumerate(zip(batch.values, batch.byte_ends, strict=True)):
+            yield value, Position(first + i, end, batch.start.skipped)
+
+
+def _check_start(
+    started: JobStart, source: SourceObject, shape: str, destination: Destination, *, has_rows: bool
+) -> None:
+    if started.source_url != source.url:
+        raise _mistaken(f"the job reads {started.source_url}, this run {source.url}")
+    if started.destination != destination:
+        raise _mistaken(f"the job writes to {started.destination}, this run to {destination}")
+    if started.shape != shape:
+        raise _mistaken("the job was started with another format, dialect, key or delivery")
+    if has_rows and started.pins.etag != source.pins.etag:
+        raise _changed(source, started.pins.etag)
+
+
+def _check_position(position: CommittedPosition, source: SourceObject, shape: str) -> None:
+    if position.shape != shape:
+        raise _mistaken("rows are committed with another format, dialect, key or delivery")
+    if position.pins.etag != source.pins.etag:
+        raise _changed(source, position.pins.etag)
+    if position.position.byte_offset > source.size_bytes:
+        raise Contradiction(
+            f"the position {position.position} lies beyond the object's {source.size_bytes} bytes",
+            hint="the group offset was not written for this object; start a new job",
+        )
+
+
+def _require_tail(checkpoint: Checkpoint, bounds: PartitionBounds) -> None:
+    if checkpoint.next_offset is not None and bounds.end < checkpoint.next_offset:
+        raise Contradiction(
+            f"the partition ends at offset {bounds.end}, the job wrote up to {checkpoint.next_offset}", hint=_LOST
+        )
+
+
+def _require_rows(checkpoint: Checkpoint | None, position: Position, bounds: PartitionBounds) -> None:
+    """Refuse a position that the checkpoint is ahead of, or that the partition is too short for."""
+    if checkpoint is None:
+        return
+    if checkpoint.position.row > position.row:
+        raise Contradiction(
+            f"the checkpoint counts {checkpoint.position.row} rows, the partition {position.row}", hint=_LOST
+        )
+    start_offset = checkpoint.start.start_offset if checkpoint.start else UNKNOWN_OFFSET
+    visible = position.row - position.skipped
+    if start_offset != UNKNOWN_OFFSET and bounds.end - start_offset < visible:
+        raise Contradiction(
+            f"{visible} rows are said to lie between offsets {start_offset} and {bounds.end}", hint=_LOST
+        )
+
+
+def _mistaken(what: str) -> Contradiction:
+    return Contradiction(what, hint="a job keeps its object, place and settings; give the new one another --job-id")
+
+
+def _changed(source: SourceObject, pinned: str) -> SourceChanged:
+    return SourceChanged(
+        f"{source.url} has ETag {source.pins.etag}, the job started on {pinned}",
+        hint="rows of the old object are committed; start a new job for the new object",
+    )

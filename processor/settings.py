@@ -1,0 +1,210 @@
+"""Settings: each has one definition that gives its flag, variable, default, type and help. Reads the environment."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from processor.csv_source import BatchLimits
+from processor.errors import BadSetting
+from processor.model import Delivery, SinkSettings, ValueFormat
+from processor.source_url import parse_url
+
+MIB = 2**20
+# Kafka's own rule for topic names; a job id becomes a group and a transactional.id, which may hold more, but a log
+# line, a path and an alarm name may not.
+NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. `default` None without `optional` means that it must be given."""
+
+    flag: str
+    variable: str
+    parse: Callable[[str], Any]
+    default: Any
+    meaning: str
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+
+    @property
+    def name(self) -> str:
+        """The attribute under which argparse keeps it."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("it must be 1 or more")
+    return number
+
+
+def _from_zero(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError("it must be 0 or more")
+    return number
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 3600:  # noqa: PLR2004  # an hour is longer than any broker's transaction.max.timeout.ms
+        raise ValueError("it must be above 0 and at most 3600")
+    return seconds
+
+
+def _name(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise ValueError("it may hold letters, digits, '.', '_' and '-', 200 at most")
+    return text
+
+
+def _source(text: str) -> str:
+    parse_url(text)
+    return text
+
+
+def _servers(text: str) -> str:
+    for server in text.split(","):
+        host, colon, port = server.strip().rpartition(":")
+        if not (host and colon and port.isdecimal()):
+            raise ValueError(f"{server!r} is not host:port")
+    return ",".join(server.strip() for server in text.split(","))
+
+
+SETTINGS = (
+    Setting("--source", "CSV_SOURCE", _source, None, "the CSV object, `s3://bucket/key`"),
+    Setting("--topic", "KAFKA_TOPIC", _name, None, "the topic; it must exist"),
+    Setting("--partition", "KAFKA_PARTITION", _from_zero, 0, "the partition; this job must be its only writer"),
+    Setting("--bootstrap-servers", "KAFKA_BOOTSTRAP_SERVERS", _servers, None, "`host:port`, or several with commas"),
+    Setting("--checkpoint-table", "CHECKPOINT_TABLE", str, None, "the DynamoDB table; its only key is `job_id` (S)"),
+    Setting(
+        "--job-id", "JOB_ID", _name, None,
+        "names the job, its group and its transactional.id; by default the object's file name and 8 hex digits of "
+        "a hash of bucket, key, topic and partition", optional=True,
+    ),
+    Setting(
+        "--delivery", "DELIVERY", str, "exactly-once",
+        "`at-least-once` may repeat up to one interval of rows after a crash, and needs no transactions",
+        ("exactly-once", "at-least-once"),
+    ),
+    Setting(
+        "--client", "KAFKA_CLIENT", str, "kafka-python",
+        "`confluent` is several times faster and comes with the extra `fast`", ("kafka-python", "confluent"),
+    ),
+    Setting(
+        "--compression", "KAFKA_COMPRESSION", str, "gzip", "of record batches; `lz4` costs the least time",
+        ("gzip", "lz4", "snappy", "zstd", "none"),
+    ),
+    Setting("--checkpoint-interval", "CHECKPOINT_INTERVAL", _positive, 10_000, "rows in a transaction, at most"),
+    Setting("--batch-bytes", "BATCH_BYTES", _positive, 16 * MIB, "bytes of values in a transaction, about"),
+    Setting("--commit-interval-s", "COMMIT_INTERVAL_S", _seconds, 5.0, "seconds after which a batch is not filled up"),
+    Setting("--max-row-bytes", "MAX_ROW_BYTES", _positive, 16 * MIB, "a longer row is a bad row"),
+    Setting(
+        "--transaction-timeout-ms", "KAFKA_TRANSACTION_TIMEOUT_MS", _positive, 60_000,
+        "after this the broker aborts a transaction that nobody ended; three quarters of it bound a delivery",
+    ),
+    Setting(
+        "--format", "VALUE_FORMAT", str, "json",
+        "`json`: an object of header to string, in header order; `raw`: the row's bytes without its line end",
+        ("json", "raw"),
+    ),
+    Setting("--on-bad-row", "ON_BAD_ROW", str, "fail", "`fail`: commit the rows before it, then exit 5", ("fail",)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a run needs to know, checked."""
+
+    source: str
+    job_id: str
+    client: str
+    checkpoint_table: str
+    value_format: ValueFormat
+    limits: BatchLimits
+    sink: SinkSettings
+
+    @property
+    def shape(self) -> str:
+        """A fingerprint of every setting that shapes records; a job keeps it from its first fence on."""
+        shaping = {"format": self.value_format, "dialect": "rfc4180", "key": None, "delivery": self.sink.delivery}
+        return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Give the parser one flag for each setting. Values stay text: flag and variable are checked alike."""
+    for setting in SETTINGS:
+        default = "required" if setting.default is None else f"default {setting.default}"
+        default = "derived" if setting.optional else default
+        parser.add_argument(
+            setting.flag,
+            metavar=setting.name.upper(),
+            help=f"{setting.meaning.replace('`', '')} (${setting.variable}; {default})".replace("%", "%%"),
+        )
+
+
+def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
+    """Take each setting from its flag, else its variable, else its default. Raises BadSetting."""
+    chosen = {setting.name: _value(setting, flags.get(setting.name), environment) for setting in SETTINGS}
+    job_id = chosen["job_id"] or derive_job_id(chosen["source"], chosen["topic"], chosen["partition"])
+    if chosen["max_row_bytes"] > 1024 * MIB:
+        raise BadSetting("--max-row-bytes is over 1 GiB", hint="a row must fit into memory several times")
+    return Settings(
+        source=chosen["source"],
+        job_id=job_id,
+        client=chosen["client"],
+        checkpoint_table=chosen["checkpoint_table"],
+        value_format=ValueFormat(chosen["format"]),
+        limits=BatchLimits(
+            chosen["checkpoint_interval"], chosen["batch_bytes"], chosen["commit_interval_s"], chosen["max_row_bytes"]
+        ),
+        sink=SinkSettings(
+            chosen["bootstrap_servers"],
+            chosen["topic"],
+            chosen["partition"],
+            f"csv-to-kafka.{job_id}",
+            Delivery(chosen["delivery"]),
+            chosen["compression"],
+            chosen["transaction_timeout_ms"],
+        ),
+    )
+
+
+def derive_job_id(source: str, topic: str, partition: int) -> str:
+    """Return the key's file name and 8 hex digits of sha256 of bucket, key, topic and partition."""
+    bucket, key = parse_url(source)
+    digest = hashlib.sha256("\0".join((bucket, key, topic, str(partition))).encode()).hexdigest()[:8]
+    file_name = re.sub(r"[^A-Za-z0-9._-]", "_", key.rsplit("/", 1)[-1])[:150]
+    return f"{file_name}-{digest}"
+
+
+def readme_table() -> str:
+    """Return the table of settings as it stands in the README."""
+    lines = ["| flag | environment | default | meaning |", "|---|---|---|---|"]
+    for setting in SETTINGS:
+        default = "derived" if setting.optional else "required" if setting.default is None else f"`{setting.default}`"
+        lines.append(f"| `{setting.flag}` | `{setting.variable}` | {default} | {setting.meaning} |")
+    return "\n".join(lines)
+
+
+def _value(setting: Setting, flag: str | None, environment: Mapping[str, str]) -> Any:
+    text = flag if flag is not None else environment.get(setting.variable) or None
+    if text is None:
+        if setting.default is None and not setting.optional:
+            raise BadSetting(f"{setting.flag} is missing", hint=f"give it, or set {setting.variable}")
+        return setting.default
+    given_by = setting.flag if flag is not None else setting.variable
+    if setting.choices and text not in setting.choices:
+        raise BadSetting(f"{given_by}={text!r} is not one of {', '.join(setting.choices)}", hint="choose one of them")
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        raise BadSetting(f"{given_by}={text!r}: {error}", hint="see csv-to-kafka run --help") from error

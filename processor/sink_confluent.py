@@ -1,0 +1,139 @@
+"""The sink on confluent-kafka (librdkafka), from the extra `fast`."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from processor import group_offset
+from processor.bounded import bounded
+from processor.confluent_reads import READ_TIMEOUT_S, ConfluentReads, quiet_logger
+from processor.model import Batch, CommittedPosition, Delivery, SinkSettings
+from processor.topic_rules import RECORD_OVERHEAD_BYTES, refuse_large
+
+PRODUCE_BATCH_BYTES = 1_000_000
+# A batch is flushed before the next one, so these only have to be larger than any batch: a queue that fills up in
+# the middle of `produce_batch` would leave a hole.
+QUEUE_RECORDS = 2**31 - 1
+QUEUE_KBYTES = 2**31 - 1
+
+
+class ConfluentSink(ConfluentReads):
+    """`ports.Sink` on confluent-kafka."""
+
+    def __init__(self, settings: SinkSettings) -> None:
+        super().__init__(settings)
+        self._producer: Producer | None = None
+        self._in_transaction = False
+
+    def fence(self) -> None:
+        """Make a new producer and shut out the earlier ones; see `ports.Sink`."""
+        self.discard()
+
+        def start() -> Producer:
+            producer = Producer(self._producer_settings(), logger=quiet_logger())
+            if self._exactly_once:
+                # Bounded by itself; a timeout here is retriable in place, but a new attempt is simpler and as good.
+                producer.init_transactions(self._settings.transaction_timeout_ms / 1000)
+            else:
+                producer.list_topics(self._settings.topic, timeout=READ_TIMEOUT_S)
+            return producer
+
+        self._producer = self._translated(start)
+
+    def send(self, batch: Batch) -> int | None:
+        """Write the batch and wait for all acknowledgements; see `ports.Sink`."""
+        refuse_large(batch, self._largest_record_bytes, self._settings.topic)
+        return self._translated(lambda: self._send(batch))
+
+    def commit(self, committed: CommittedPosition) -> None:
+        """Commit rows and position together; see `ports.Sink`."""
+        if not self._exactly_once:
+            return
+        offset, metadata = group_offset.encode(committed)
+        limit_s = self._settings.delivery_timeout_ms / 1000
+        place = TopicPartition(self._settings.topic, self._settings.partition, offset, metadata)
+
+        def finish() -> None:
+            producer = self._open_transaction()
+            group = self._consumer_of_group().consumer_group_metadata()
+            producer.send_offsets_to_transaction([place], group, limit_s)
+            producer.commit_transaction(limit_s)
+
+        # Each call has a bound of its own, and librdkafka has been seen to overstay it after a broker's restart.
+        self._translated(lambda: bounded(finish, timeout_s=limit_s + 1, what="the commit"))
+        self._in_transaction = False
+
+    def discard(self) -> None:
+        """Throw the producer away; see `ports.Sink`."""
+        if self._producer is None:
+            return
+        held = [self._producer]
+        self._producer, self._in_transaction = None, False
+        with contextlib.suppress(Exception):  # whatever it says on its way out, it is gone
+            # The last reference goes with the thread: librdkafka waits for its own threads when it is destroyed.
+            bounded(lambda: held.pop().purge(in_queue=True, in_flight=True), timeout_s=5, what="closing")
+
+    @property
+    def _exactly_once(self) -> bool:
+        return self._settings.delivery is Delivery.EXACTLY_ONCE
+
+    def _open_transaction(self) -> Producer:
+        if self._producer is None:
+            msg = "send or commit without a fence before it"
+            raise RuntimeError(msg)
+        if self._exactly_once and not self._in_transaction:
+            self._producer.begin_transaction()
+            self._in_transaction = True
+        return self._producer
+
+    def _send(self, batch: Batch) -> int | None:
+        producer = self._open_transaction()
+        if not batch.values:
+            return None
+        failures: list[KafkaError] = []
+        last: list[Message] = []
+
+        def delivered(error: KafkaError | None, _message: Message) -> None:
+            if error is not None:
+                failures.append(error)
+
+        messages: list[dict[str, Any]] = [{"value": value} for value in batch.values]
+        messages[-1]["callback"] = lambda _error, message: last.append(message)
+        # A record that fails makes the transaction fail, so only at-least-once has to look at each: a callback takes
+        # a third of the rate.
+        each = {} if self._exactly_once else {"on_delivery": delivered}
+        queued = producer.produce_batch(self._settings.topic, messages, partition=self._settings.partition, **each)
+        if queued < len(messages):
+            raise KafkaException(next(message["_error"] for message in messages if "_error" in message))
+        left = producer.flush(self._settings.delivery_timeout_ms / 1000)
+        error = failures[0] if failures else last[0].error() if last else None
+        if left or error is not None or not last:
+            raise KafkaException(error or KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
+        return int(last[0].offset() or 0) + 1
+
+    def _producer_settings(self) -> dict[str, Any]:
+        settings = self._settings
+        chosen = {
+            **self._connection(),
+            "acks": "all",  # the user's: every in-sync replica has it
+            "enable.idempotence": True,  # the user's: a resent request is written once
+            "max.in.flight.requests.per.connection": 1,  # the user's: order
+            "message.send.max.retries": 2**31 - 1,  # the user's: without end within the delivery timeout
+            "delivery.timeout.ms": settings.delivery_timeout_ms,
+            "request.timeout.ms": min(10_000, settings.delivery_timeout_ms),
+            "compression.type": settings.compression,
+            "batch.size": min(PRODUCE_BATCH_BYTES, self._largest_record_bytes),
+            "batch.num.messages": 1_000_000,  # bytes alone end a request
+            "message.max.bytes": max(self._largest_record_bytes, PRODUCE_BATCH_BYTES) + RECORD_OVERHEAD_BYTES,
+            "queue.buffering.max.messages": QUEUE_RECORDS,
+            "queue.buffering.max.kbytes": QUEUE_KBYTES,
+            "linger.ms": 50,  # a request leaves when it is full; the last one is flushed
+            "allow.auto.create.topics": False,  # a misspelt topic is an error, not a new topic
+        }
+        if self._exactly_once:
+            chosen["transactional.id"] = settings.transactional_id
+            chosen["transaction.timeout.ms"] = settings.transaction_timeout_ms
+        return chosen

@@ -1,0 +1,125 @@
+"""The sink on kafka-python: pure Python, nothing to compile, the default."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.structs import OffsetAndMetadata
+
+from processor import group_offset
+from processor.bounded import bounded
+from processor.kafka_python_reads import READ_TIMEOUT_S, KafkaPythonReads
+from processor.model import Batch, CommittedPosition, Delivery, SinkSettings
+from processor.topic_rules import RECORD_OVERHEAD_BYTES, refuse_large
+
+# Measured: one request of up to 1 MB carries thousands of rows; smaller ones cost a round trip each at 1 in flight.
+PRODUCE_BATCH_BYTES = 2**20 - 2**16
+
+
+class KafkaPythonSink(KafkaPythonReads):
+    """`ports.Sink` on kafka-python."""
+
+    def __init__(self, settings: SinkSettings) -> None:
+        super().__init__(settings)
+        self._producer: KafkaProducer | None = None
+        self._in_transaction = False
+
+    def fence(self) -> None:
+        """Make a new producer and shut out the earlier ones; see `ports.Sink`."""
+        self.discard()
+
+        def start() -> KafkaProducer:
+            producer = KafkaProducer(**self._producer_settings())
+            if self._exactly_once:
+                producer.init_transactions()
+            return producer
+
+        limit_s = self._settings.transaction_timeout_ms / 1000 + READ_TIMEOUT_S
+        self._producer = self._translated(lambda: bounded(start, timeout_s=limit_s, what="fencing"))
+
+    def send(self, batch: Batch) -> int | None:
+        """Write the batch and wait for all acknowledgements; see `ports.Sink`."""
+        refuse_large(batch, self._largest_record_bytes, self._settings.topic)
+        return self._translated(lambda: self._send(batch))
+
+    def commit(self, committed: CommittedPosition) -> None:
+        """Commit rows and position together; see `ports.Sink`."""
+        if not self._exactly_once:
+            return
+        offset, metadata = group_offset.encode(committed)
+
+        def finish() -> None:
+            producer = self._open_transaction()
+            producer.send_offsets_to_transaction(
+                {self._partition: OffsetAndMetadata(offset, metadata, -1)}, self._settings.transactional_id
+            )
+            producer.commit_transaction()
+
+        # kafka-python waits without a bound for the coordinator.
+        limit_s = self._settings.delivery_timeout_ms / 1000
+        self._translated(lambda: bounded(finish, timeout_s=limit_s, what="the commit"))
+        self._in_transaction = False
+
+    def discard(self) -> None:
+        """Throw the producer away; see `ports.Sink`."""
+        producer, self._producer, self._in_transaction = self._producer, None, False
+        if producer is None:
+            return
+        with contextlib.suppress(Exception):  # whatever it says on its way out, it is gone
+            bounded(lambda: producer.close(timeout=0), timeout_s=5, what="closing")
+        # close() gives up before it stops the sender when records are left; a sender that lives on would go on
+        # delivering them beside our next producer.
+        producer._sender.force_close()  # noqa: SLF001
+
+    @property
+    def _exactly_once(self) -> bool:
+        return self._settings.delivery is Delivery.EXACTLY_ONCE
+
+    def _open_transaction(self) -> KafkaProducer:
+        if self._producer is None:
+            msg = "send or commit without a fence before it"
+            raise RuntimeError(msg)
+        if self._exactly_once and not self._in_transaction:
+            self._producer.begin_transaction()
+            self._in_transaction = True
+        return self._producer
+
+    def _send(self, batch: Batch) -> int | None:
+        producer = self._open_transaction()
+        topic, partition, send = self._settings.topic, self._settings.partition, producer.send
+        futures = [send(topic, value, partition=partition) for value in batch.values]
+        limit_s = self._settings.delivery_timeout_ms / 1000
+        producer.flush(timeout=limit_s)
+        # flush() alone proves nothing: it ignores failed records, and a batch that was split wakes it too soon.
+        deadline = time.monotonic() + limit_s
+        for future in futures:
+            if not future.succeeded():
+                future.get(timeout=max(0.0, deadline - time.monotonic()))
+        return int(futures[-1].value.offset) + 1 if futures else None
+
+    def _producer_settings(self) -> dict[str, Any]:
+        settings = self._settings
+        chosen = {
+            "acks": "all",  # the user's: every in-sync replica has it
+            "enable_idempotence": True,  # the user's: a resent request is written once
+            "max_in_flight_requests_per_connection": 1,  # the user's: order
+            "retries": 2**31 - 1,  # the user's: without end within the delivery timeout
+            "delivery_timeout_ms": settings.delivery_timeout_ms,
+            "request_timeout_ms": min(10_000, settings.delivery_timeout_ms),
+            "max_block_ms": settings.transaction_timeout_ms,  # bounds init_transactions
+            "compression_type": None if settings.compression == "none" else settings.compression,
+            "batch_size": min(PRODUCE_BATCH_BYTES, self._largest_record_bytes),
+            "max_request_size": max(self._largest_record_bytes, PRODUCE_BATCH_BYTES) + RECORD_OVERHEAD_BYTES,
+            "linger_ms": 50,  # a request leaves when it is full; the last one is flushed
+            "allow_auto_create_topics": False,  # a misspelt topic is an error, not a new topic
+            "reconnect_backoff_max_ms": 1_000,  # a broker that is back is found within a second
+            "metrics_enabled": False,  # nobody reads them, and they cost time for each record
+            **self._connection(),
+        }
+        if self._exactly_once:
+            chosen["transactional_id"] = settings.transactional_id
+            chosen["transaction_timeout_ms"] = settings.transaction_timeout_ms
+        return chosen

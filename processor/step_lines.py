@@ -1,0 +1,38 @@
+"""Steps as JSON lines: the log in production, the history in the harness, the source of metrics."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TextIO
+
+from processor.ports import Step
+
+LEVELS = {Step.RETRYING: "WARNING", Step.REFUSED: "ERROR", Step.FAILED: "ERROR", Step.STOPPED: "WARNING"}
+
+
+class StepLines:
+    """`ports.Observer` that writes one JSON object a line, flushed, with `ts`, `level`, `step` and `job_id` first."""
+
+    def __init__(self, job_id: str, stream: TextIO) -> None:
+        self._job_id = job_id
+        self._stream = stream
+
+    def step(self, step: Step, **fields: object) -> None:
+        """Write one line."""
+        line = {
+            "ts": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "level": LEVELS.get(step, "INFO"),
+            "step": step,
+            "job_id": self._job_id,
+            **fields,
+        }
+        try:
+            self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._stream.flush()
+        except BrokenPipeError:
+            # Whoever read the lines has gone; the rows are more important than the log.
+            self._stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # open until the process ends
+            os.dup2(self._stream.fileno(), sys.stdout.fileno())  # or the interpreter fails to flush it at exit

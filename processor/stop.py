@@ -1,0 +1,32 @@
+"""Asking a run to end, and waits that listen to it."""
+
+from __future__ import annotations
+
+import threading
+
+from processor.errors import Stopped
+
+
+class StopSignal:
+    """Set by a signal handler; the run looks at it between batches and in every wait."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self._number = 0
+
+    def ask(self, signal_number: int) -> bool:
+        """Ask the run to end after the batch at hand; return whether it had been asked before."""
+        again = self._asked.is_set()
+        self._number = signal_number
+        self._asked.set()
+        return again
+
+    def check(self) -> None:
+        """Raise Stopped once asked."""
+        if self._asked.is_set():
+            raise Stopped(self._number)
+
+    def wait(self, seconds: float) -> None:
+        """Wait, or raise Stopped as soon as asked."""
+        self._asked.wait(seconds)
+        self.check()
