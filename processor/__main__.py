@@ -7,22 +7,27 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
+from typing import TypeAlias
 
 from processor import __version__
 from processor.assembly import build_processor
 from processor.errors import EXIT_DONE, EXIT_UNEXPECTED, ProcessorError
-from processor.settings import add_flags, load
+from processor.ports import Observer
+from processor.processor import CSVToKafkaProcessor
+from processor.settings import Settings, add_flags, load
 from processor.step_lines import StepLines
 from processor.stop import StopSignal
 
+Assemble: TypeAlias = Callable[[Settings, Observer, StopSignal], CSVToKafkaProcessor]
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code."""
+
+def main(arguments: Sequence[str] | None = None, assemble: Assemble = build_processor) -> int:
+    """Run the command; return its exit code. `assemble` turns settings into a run that is ready to start."""
     flags = vars(_parser().parse_args(arguments))
     try:
-        return run(flags, os.environ)
+        return run(flags, os.environ, assemble)
     except ProcessorError as error:
         print(f"csv-to-kafka: {error}", file=sys.stderr)
         return error.exit_code
@@ -32,12 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_UNEXPECTED
 
 
-def run(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> int:
+def run(flags: Mapping[str, str | None], environment: Mapping[str, str], assemble: Assemble) -> int:
     """Move the rows. Raises ProcessorError."""
     settings = load(flags, environment)
     stop = StopSignal()
     _listen(stop)
-    end = build_processor(settings, StepLines(settings.job_id, sys.stdout), stop).run()
+    end = assemble(settings, StepLines(settings.job_id, sys.stdout), stop).run()
     if end.row == 0:
         print(f"csv-to-kafka: {settings.source} has no rows; nothing was sent", file=sys.stderr)
     return EXIT_DONE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import uuid
+from collections.abc import Callable
 
 from processor.csv_source import CsvSource
 from processor.errors import BadSetting
@@ -48,11 +49,13 @@ def build_sink(client: str, settings: SinkSettings) -> Sink:
     return ConfluentSink(settings)
 
 
-def build_processor(settings: Settings, observer: Observer, stop: StopSignal) -> CSVToKafkaProcessor:
-    """Return a run that is ready to start; nothing has been asked of anybody yet."""
+def build_processor(
+    settings: Settings, observer: Observer, stop: StopSignal, *, around: Callable[[Sink], Sink] = lambda sink: sink
+) -> CSVToKafkaProcessor:
+    """Return a run that is ready to start; nothing has been asked of anybody yet. `around` may wrap the sink."""
     return CSVToKafkaProcessor(
         build_source(settings),
-        build_sink(settings.client, settings.sink),
+        around(build_sink(settings.client, settings.sink)),
         build_checkpoints(settings),
         observer,
         rules=JobRules(settings.sink.delivery, settings.shape),

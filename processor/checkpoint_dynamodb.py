@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Each round is lost only to another run's claim, so this many means as many runs started at the same moment.
 CLAIM_ROUNDS = 20
+STARTED = frozenset({"source", "etag", "shape", "cluster_id", "topic_id", "start_offset", "next_offset"})
 
 
 class CheckpointManager:
@@ -192,7 +193,7 @@ def _decode(attributes: Mapping[str, Any]) -> Checkpoint:
         return str(attributes[name]["S"])
 
     start = None
-    if "start_offset" in attributes:
+    if STARTED & attributes.keys():  # all of them or none: half of them is not ours
         start = JobStart(
             text("source"),
             Pins(text("etag"), text("version_id") or None),

@@ -7,8 +7,6 @@ final; the decision itself is the pure function `resume.decide`.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from processor.errors import Contradiction, Superseded, Temporary
@@ -27,6 +25,7 @@ from processor.model import (
 )
 from processor.ports import Checkpoints, Sink, Source
 from processor.resume import Found, Rebuild, check_complete, check_identity, decide, match_committed
+from processor.stop import Clock
 
 SETTLE_S = 10.0  # a commit marker on its way, a transaction of a dead stranger: longer is another failure
 LOOK_AGAIN_S = 0.2
@@ -52,12 +51,10 @@ class Opened:
 class Opening:
     """Opens a run; keeps the object and the lease that it opened with."""
 
-    def __init__(
-        self, source: Source, sink: Sink, checkpoints: Checkpoints, rules: JobRules, pause: Callable[[float], None]
-    ) -> None:
+    def __init__(self, source: Source, sink: Sink, checkpoints: Checkpoints, rules: JobRules, clock: Clock) -> None:
         self._source, self._sink, self._checkpoints = source, sink, checkpoints
         self._rules = rules
-        self._pause = pause
+        self._clock = clock
         self._object: SourceObject | None = None
         self._destination: Destination | None = None
         self._lease: Lease | None = None
@@ -103,7 +100,7 @@ class Opening:
     def resume(self) -> Opened:
         """After a fence: make sure that the job is still ours, read the position, and decide where to go on."""
         checkpoint = self.require_lease()
-        bounds = self._settled_bounds()
+        bounds = self.settle()
         position = self._position()
         if isinstance(position, CommittedPosition) and position.pins != self.object.pins:
             self._object = self._source.describe(position.pins)  # committed by a run that died after our preflight
@@ -119,6 +116,21 @@ class Opening:
         if isinstance(decision, Rebuild):
             return self._rebuild(decision, checkpoint)
         return self._pinned(checkpoint, decision.position, bounds)
+
+    def settle(self) -> PartitionBounds:
+        """Wait until no transaction is open, and return the offsets then.
+
+        Behind an open one, a dead stranger's say, committed records of ours would be invisible. Raises Temporary.
+        """
+        deadline = self._clock.now() + SETTLE_S
+        while (bounds := self._sink.bounds()).stable < bounds.end and self.exactly_once:
+            if self._clock.now() > deadline:
+                raise Temporary(
+                    f"a transaction is open on the partition from offset {bounds.stable} on, and it is not ours",
+                    hint="the job needs the partition for itself; start the same command again when it has ended",
+                )
+            self._clock.pause(LOOK_AGAIN_S)
+        return bounds
 
     def committed(self, position: Position) -> CommittedPosition:
         """Say for Kafka what a position belongs to."""
@@ -171,25 +183,13 @@ class Opening:
         opened = self._pinned(checkpoint, reached, self._sink.bounds())
         return Opened(opened.position, opened.next_offset, rebuilt_rows=reached.row - decision.position.row)
 
-    def _settled_bounds(self) -> PartitionBounds:
-        """Wait until no transaction is open: behind a stranger's, committed records of ours would be invisible."""
-        deadline = time.monotonic() + SETTLE_S
-        while (bounds := self._sink.bounds()).stable < bounds.end and self.exactly_once:
-            if time.monotonic() > deadline:
-                raise Temporary(
-                    f"a transaction is open on the partition from offset {bounds.stable} on, and it is not ours",
-                    hint="the job needs the partition for itself; start the same command again when it has ended",
-                )
-            self._pause(LOOK_AGAIN_S)
-        return bounds
-
     def _require_still_complete(self, checkpoint: Checkpoint) -> None:
         """Look until it holds or the bound is over: the last commit may not have reached the group offset yet."""
-        deadline = time.monotonic() + SETTLE_S
+        deadline = self._clock.now() + SETTLE_S
         while True:
             try:
                 return check_complete(checkpoint, self._position(), self._sink.bounds())
             except Contradiction:
-                if time.monotonic() > deadline:
+                if self._clock.now() > deadline:
                     raise
-                self._pause(LOOK_AGAIN_S)
+                self._clock.pause(LOOK_AGAIN_S)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 
@@ -22,7 +21,7 @@ from processor.model import Batch, Position, Status
 from processor.opening import JobRules, Opening
 from processor.ports import Checkpoints, Observer, Sink, Source, Step
 from processor.read_ahead import prefetch
-from processor.stop import StopSignal
+from processor.stop import Clock, StopSignal
 
 RETRY_WAITS_S = (1.0, 4.0, 16.0, 30.0, 60.0)
 SMALLEST_SCALE = 1 / 64
@@ -46,13 +45,13 @@ class CSVToKafkaProcessor:
         rules: JobRules,
         stop: StopSignal | None = None,
         read_ahead: Callable[[Iterator[Batch]], Generator[Batch, None, None]] = prefetch,
-        pause: Callable[[float], None] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._source, self._sink, self._checkpoints, self._observer = source, sink, checkpoints, observer
         self._stop = stop or StopSignal()
         self._read_ahead = read_ahead
-        self._pause = pause or self._stop.wait
-        self._opening = Opening(source, sink, checkpoints, rules, self._pause)
+        self._clock = clock or Clock(self._stop)
+        self._opening = Opening(source, sink, checkpoints, rules, self._clock)
         self._scale = 1.0
         self._failures = 0  # in a row, without a committed row between them
         self._attempt = 0
@@ -113,10 +112,10 @@ class CSVToKafkaProcessor:
         return opened.position
 
     def _send_and_commit(self, batch: Batch) -> int | None:
-        began = time.monotonic()
+        began = self._clock.now()
         next_offset = self._sink.send(batch)
-        sent = time.monotonic()
-        self._tell(Step.SENT, batch.end)
+        sent = self._clock.now()
+        self._tell(Step.SENT, batch.end, rows=len(batch.values))
         self._sink.commit(self._opening.committed(batch.end))
         self._failures = 0
         self._tell(
@@ -125,7 +124,7 @@ class CSVToKafkaProcessor:
             rows=len(batch.values),
             bytes=batch.size_bytes,
             send_ms=round((sent - began) * 1000, 1),
-            commit_ms=round((time.monotonic() - sent) * 1000, 1),
+            commit_ms=round((self._clock.now() - sent) * 1000, 1),
         )
         return next_offset
 
@@ -144,6 +143,7 @@ class CSVToKafkaProcessor:
         self._tell(Step.SAVED, position)
 
     def _complete(self, end: Position) -> Position:
+        self._opening.settle()  # when this run ends with 0, every reader can see every row
         try:
             self._save_unsaved()
             self._checkpoints.finish(Status.COMPLETED, rows=end.row)
@@ -182,7 +182,7 @@ class CSVToKafkaProcessor:
         wait_s = RETRY_WAITS_S[self._failures] * random.uniform(0.75, 1.25)  # noqa: S311  # jitter, no secret
         self._failures += 1
         self._tell(Step.RETRYING, wait_s=round(wait_s, 1), error=str(failure))
-        self._pause(wait_s)
+        self._clock.pause(wait_s)
 
     def _tell(self, step: Step, position: Position | None = None, **fields: object) -> None:
         at = {} if position is None else {"row": position.row, "byte_offset": position.byte_offset}

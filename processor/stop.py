@@ -1,8 +1,9 @@
-"""Asking a run to end, and waits that listen to it."""
+"""Asking a run to end, and a clock whose waits listen to it."""
 
 from __future__ import annotations
 
 import threading
+import time
 
 from processor.errors import Stopped
 
@@ -30,3 +31,18 @@ class StopSignal:
         """Wait, or raise Stopped as soon as asked."""
         self._asked.wait(seconds)
         self.check()
+
+
+class Clock:
+    """Time as the processor knows it; tests bring one of their own."""
+
+    def __init__(self, stop: StopSignal) -> None:
+        self._stop = stop
+
+    def now(self) -> float:
+        """Return seconds that only ever grow."""
+        return time.monotonic()
+
+    def pause(self, seconds: float) -> None:
+        """Wait; raises Stopped as soon as a signal asks for the end."""
+        self._stop.wait(seconds)

@@ -1,0 +1,145 @@
+"""One job from its first attempt to its end: started, struck, started again, and everything it left gathered."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from chaos.schedule import KillAtRow, Plan
+from chaos.victim import VARIABLE
+from harness.history import (
+    Attempt,
+    CheckpointVersion,
+    Evidence,
+    GroupOffset,
+    PartitionEnd,
+    Record,
+    Records,
+    Strike,
+)
+from harness.partition import Client, Isolation, LiveReader, group_offset, offsets, read
+from harness.target import Target
+from harness.world import World
+
+VICTIM = (sys.executable, "-m", "chaos.victim", "run")
+ATTEMPT_WITHIN_S = 120.0
+SPARE_ATTEMPTS = 3  # starts after the last strike, should one end with 75
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to move and how. `settings` are variables of the processor beside those of the world."""
+
+    csv: bytes
+    expected: tuple[bytes, ...]
+    client: Client = "kafka-python"
+    delivery: str = "exactly-once"
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reader(self) -> Client:
+        """The client that did not write."""
+        return "kafka-python" if self.client == "confluent" else "confluent"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The evidence for the judge, and what a person may want to see beside it."""
+
+    evidence: Evidence
+    seconds: tuple[float, ...]
+    errors: tuple[str, ...]
+    topic: str
+    source: str
+    environment: Mapping[str, str]
+
+
+def run_job(
+    world: World, job: Job, plans: Sequence[Plan], *, on_attempt: Callable[[Attempt, float], None] | None = None
+) -> Outcome:
+    """Start the victim until it ends with 0, one plan an attempt, then without; gather the evidence.
+
+    Also ends when a run ends with a code that a restart does not mend, or after a bounded number of attempts.
+    """
+    topic = world.create_topic()
+    source = world.upload(f"{topic}.csv", job.csv)
+    environment = {
+        **world.environment(topic=topic, source=source, job_id=topic),
+        "KAFKA_CLIENT": job.client,
+        "DELIVERY": job.delivery,
+        **job.settings,
+    }
+    attempts: list[Attempt] = []
+    seconds: list[float] = []
+    errors: list[str] = []
+    with LiveReader(world.broker.bootstrap_servers, topic) as live:
+        for number in range(1, len(plans) + SPARE_ATTEMPTS + 1):
+            planned = {VARIABLE: str(plans[number - 1])} if number <= len(plans) else {VARIABLE: ""}
+            target = Target(VICTIM, {**environment, **planned}, number=number)
+            attempts.append(target.wait(within_s=ATTEMPT_WITHIN_S))
+            seconds.append(target.seconds)
+            errors.append(target.stderr)
+            if on_attempt is not None:
+                on_attempt(attempts[-1], seconds[-1])
+            if attempts[-1].exit_code not in (None, os.EX_TEMPFAIL):
+                break
+        evidence = gather(
+            world, job, topic, attempts=attempts, strikes=strikes_of(plans, attempts), live=live
+        )
+    return Outcome(evidence, tuple(seconds), tuple(errors), topic, source, environment)
+
+
+def strikes_of(plans: Sequence[Plan], attempts: Sequence[Attempt]) -> tuple[Strike, ...]:
+    """Say of each plan whether it landed: its victim announced it and died of SIGKILL."""
+    strikes = []
+    sent_by_job = 0
+    for plan, attempt in zip(plans, attempts, strict=False):
+        struck = next((step for step in attempt.steps if step.name == "struck"), None)
+        in_flight = int(struck.fields["rows_in_flight"]) if struck else 0
+        sent_by_job += sum(step.rows or 0 for step in attempt.steps if step.name == "sent")
+        part_of_batch = in_flight if isinstance(plan, KillAtRow) else 0
+        strikes.append(
+            Strike(
+                plan.__class__.__name__,
+                str(plan),
+                landed=struck is not None and attempt.signal == signal.SIGKILL,
+                attempt=attempt.number,
+                rows_sent=sent_by_job + part_of_batch,
+                rows_in_flight=in_flight,
+            )
+        )
+    return tuple(strikes)
+
+
+def gather(
+    world: World, job: Job, topic: str, *, attempts: Sequence[Attempt], strikes: Sequence[Strike], live: LiveReader
+) -> Evidence:
+    """Read everything that the job left behind, by the client that did not write it."""
+    servers = world.broker.bootstrap_servers
+    uncommitted = _read(servers, topic, "read_uncommitted", job.reader)
+    committed = _read(servers, topic, "read_committed", job.reader)
+    bounds = offsets(servers, topic)
+    position = group_offset(servers, f"csv-to-kafka.{topic}", topic)
+    return Evidence(
+        expected=job.expected,
+        delivery=job.delivery,
+        committed=committed,
+        uncommitted=uncommitted,
+        live=Records.of((seen.offset, seen.value or b"") for seen in live.stop()),
+        partition=PartitionEnd(bounds.start, bounds.stable, bounds.end),
+        position=None if position is None else GroupOffset(*position),
+        checkpoints=tuple(
+            CheckpointVersion(number, attributes)
+            for number, attributes in enumerate(world.cloud.checkpoint_versions(topic), start=1)
+        ),
+        attempts=tuple(attempts),
+        strikes=tuple(strikes),
+    )
+
+
+def _read(servers: str, topic: str, isolation: Isolation, client: Client) -> Records:
+    found = read(servers, topic, isolation=isolation, client=client, within_s=60)
+    return Records.of(Record(record.offset, record.value or b"") for record in found)

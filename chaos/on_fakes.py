@@ -1,0 +1,165 @@
+"""The real processor on fakes: one job through its deaths, in a fraction of a millisecond each.
+
+Everything but the ports is what runs in production; reading ahead is done in turn and waiting takes no time, so one
+schedule of faults gives one history. The judge is the same as for real runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from harness.fakes import Crash, FakeCheckpoints, FakeCheckpointTable, FakeKey, FakeObject, FakePartition, FakeSink
+from harness.fakes.faults import Fault, Faults
+from harness.history import Attempt, CheckpointVersion, Evidence, GroupOffset, PartitionEnd, Records, Step, Strike
+from harness.workload import Workload
+from processor.csv_source import BatchLimits, CsvSource
+from processor.errors import EXIT_DONE, EXIT_UNEXPECTED, ProcessorError
+from processor.model import Delivery, SinkSettings, ValueFormat
+from processor.opening import JobRules
+from processor.ports import Step as StepName
+from processor.processor import CSVToKafkaProcessor
+from processor.read_ahead import in_turn
+from processor.stop import Clock, StopSignal
+
+JOB_ID = "job"
+GROUP = f"csv-to-kafka.{JOB_ID}"
+SIGKILL = 9
+MOST_ATTEMPTS = 12
+
+
+class FakeClock(Clock):
+    """Waiting takes no time, but time passes."""
+
+    def __init__(self, on_pause: Callable[[float], None]) -> None:
+        super().__init__(StopSignal())
+        self._now = 0.0
+        self._on_pause = on_pause
+
+    def now(self) -> float:
+        """Return the seconds that were waited."""
+        return self._now
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass, here and for the broker."""
+        self._now += seconds
+        self._on_pause(seconds)
+
+
+@dataclass(slots=True)
+class Notes:
+    """An observer that keeps the steps."""
+
+    steps: list[Step] = field(default_factory=list)
+
+    def step(self, step: StepName, **fields: object) -> None:
+        """Keep a step; see `ports.Observer`."""
+        self.steps.append(Step({"step": step.value, **fields}))
+
+
+class FakeJob:
+    """One job in a world of fakes, which outlives its runs."""
+
+    def __init__(
+        self,
+        workload: Workload,
+        *,
+        delivery: Delivery = Delivery.EXACTLY_ONCE,
+        interval_rows: int = 2,
+        faults: Iterable[Fault | str] = (),
+        markers_lag: bool = False,
+    ) -> None:
+        self.workload = workload
+        self.delivery = delivery
+        self.limits = BatchLimits(interval_rows=interval_rows)
+        self.faults = Faults(faults)
+        self.key = FakeKey(workload.csv)
+        self.partition = FakePartition(markers_lag=markers_lag)
+        self.table = FakeCheckpointTable()
+        self.attempts: list[Attempt] = []
+
+    def attempt(self, owner: str | None = None) -> Attempt:
+        """Run one process of the job to its end, its death or its refusal."""
+        number = len(self.attempts) + 1
+        notes = Notes()
+        code: int | None = EXIT_DONE
+        died: int | None = None
+        try:
+            self.run(notes, owner or f"run-{number}").run()
+        except Crash:
+            code, died = None, SIGKILL
+        except ProcessorError as error:
+            code = error.exit_code
+        except AssertionError:
+            raise
+        except Exception:  # noqa: BLE001  # what __main__ does with a bug
+            code = EXIT_UNEXPECTED
+        attempt = Attempt(number, code, died, tuple(notes.steps))
+        self.attempts.append(attempt)
+        return attempt
+
+    def run(self, notes: Notes, owner: str) -> CSVToKafkaProcessor:
+        """Return a run that is ready to start."""
+        stored = FakeObject(self.key, chunk_bytes=64, faults=self.faults)
+        settings = SinkSettings("fake:9092", "rows", 0, GROUP, self.delivery)
+        source = CsvSource(
+            stored, url=self.key.url, value_format=ValueFormat.JSON, limits=self.limits, clock=lambda: 0.0
+        )
+        return CSVToKafkaProcessor(
+            source,
+            FakeSink(self.partition, settings, faults=self.faults),
+            FakeCheckpoints(self.table, job_id=JOB_ID, owner=owner, faults=self.faults),
+            notes,
+            rules=JobRules(self.delivery, f"shape-{self.delivery}"),
+            read_ahead=in_turn,
+            clock=FakeClock(self._pass_time),
+        )
+
+    def _pass_time(self, seconds: float) -> None:
+        self.partition.pass_time(int(seconds * 1000))
+        self.partition.finish_commits()  # the coordinator writes markers without being asked
+
+    @property
+    def item(self) -> dict[str, int | str]:
+        """The checkpoint as it stands."""
+        return self.table.get(JOB_ID) or {}
+
+    def finish(self) -> Attempt:
+        """Start the job again until it ends with a code that a restart does not mend."""
+        for _ in range(MOST_ATTEMPTS):
+            attempt = self.attempt()
+            if attempt.exit_code not in (None, 75):
+                break
+        return self.attempts[-1]
+
+    def evidence(self) -> Evidence:
+        """Gather what the judge needs."""
+        self.partition.finish_commits()
+        bounds = self.partition.bounds()
+        offset = self.partition.group_offsets.get(GROUP)
+        return Evidence(
+            expected=tuple(self.workload.values("json")),
+            delivery=self.delivery.value,
+            committed=Records.of(self.partition.committed()),
+            uncommitted=Records.of(self.partition.uncommitted()),
+            partition=PartitionEnd(bounds.start, bounds.stable, bounds.end),
+            position=None if offset is None else GroupOffset(*offset),
+            checkpoints=tuple(
+                CheckpointVersion(number, attributes)
+                for number, (_, attributes) in enumerate(self.table.versions, start=1)
+            ),
+            attempts=tuple(self.attempts),
+            strikes=tuple(Strike("fault", str(fault), landed=True) for fault in self.faults.struck),
+        )
+
+
+def every_fault(calls: Iterable[tuple[str, int]]) -> Iterator[Fault]:
+    """Yield, for each call, the process's death and the call's failure, before and after the effect, and half-way."""
+    for call, nth in calls:
+        for ending in ("crashes", "fails"):
+            endings = ["before", "after"]
+            if call in ("sink.send", "sink.commit"):
+                endings.append("at 1")
+            if call in ("sink.commit", "checkpoints.claim", "checkpoints.save", "table.update_item"):
+                endings += ["late 1", "late 3"]
+            yield from (Fault.parse(f"{call}:{nth} {ending} {when}") for when in endings)

@@ -1,0 +1,136 @@
+"""The processor with a strike inside: `python -m chaos.victim run`, the plan in CHAOS_STRIKE.
+
+The processor itself has no code for tests: the strike sits in a sink around the real one, and in the observer. Just
+before it dies the victim writes a last line, step `struck`, that says how many rows were in flight.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NoReturn
+
+from chaos.schedule import KillAtRow, KillAtStep, Plan, parse
+from processor.__main__ import main
+from processor.assembly import build_processor
+from processor.model import (
+    Batch,
+    CommittedPosition,
+    Destination,
+    ForeignPosition,
+    PartitionBounds,
+    Position,
+)
+from processor.ports import Observer, Sink, Step
+from processor.processor import CSVToKafkaProcessor
+from processor.settings import Settings
+from processor.step_lines import StepLines
+from processor.stop import StopSignal
+
+VARIABLE = "CHAOS_STRIKE"
+
+
+class Strike:
+    """Ends this process by SIGKILL, after a line that says so."""
+
+    def __init__(self, plan: Plan, job_id: str) -> None:
+        self.plan = plan
+        self._job_id = job_id
+        self.rows_in_flight = 0
+
+    def land(self) -> NoReturn:
+        """Die. No handler, no finally block and no buffer of this process comes after this."""
+        lines = StepLines(self._job_id, sys.stdout)
+        lines.step("struck", strike=str(self.plan), rows_in_flight=self.rows_in_flight)  # type: ignore[arg-type]
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("still alive after SIGKILL")
+
+
+class StrikingObserver:
+    """Passes steps on, counts them, and dies at the planned one."""
+
+    def __init__(self, inner: Observer, strike: Strike) -> None:
+        self._inner = inner
+        self._strike = strike
+        self._seen: Counter[Step] = Counter()
+
+    def step(self, step: Step, **fields: object) -> None:
+        """Pass the step on; see `ports.Observer`."""
+        self._inner.step(step, **fields)
+        self._seen[step] += 1
+        plan = self._strike.plan
+        if isinstance(plan, KillAtStep) and (plan.step, plan.time) == (step.value, self._seen[step]):
+            self._strike.land()
+
+
+class StrikingSink:
+    """Passes everything on, and dies in mid-batch when the planned row is in flight."""
+
+    def __init__(self, inner: Sink, strike: Strike) -> None:
+        self._inner = inner
+        self._strike = strike
+
+    def describe(self) -> Destination:
+        """See `ports.Sink`."""
+        return self._inner.describe()
+
+    def position(self) -> CommittedPosition | ForeignPosition | None:
+        """See `ports.Sink`."""
+        return self._inner.position()
+
+    def bounds(self) -> PartitionBounds:
+        """See `ports.Sink`."""
+        return self._inner.bounds()
+
+    def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
+        """See `ports.Sink`."""
+        return self._inner.records(start_offset)
+
+    def fence(self) -> None:
+        """See `ports.Sink`."""
+        self._inner.fence()
+
+    def send(self, batch: Batch) -> int | None:
+        """Send the batch, or die when the part of it before the planned row is acknowledged."""
+        plan = self._strike.plan
+        if isinstance(plan, KillAtRow) and batch.start.row < plan.row < batch.end.row:
+            part = first_rows(batch, plan.row - batch.start.row)
+            self._inner.send(part)
+            self._strike.rows_in_flight = len(part.values)
+            self._strike.land()
+        self._strike.rows_in_flight = len(batch.values)
+        return self._inner.send(batch)
+
+    def commit(self, committed: CommittedPosition) -> None:
+        """See `ports.Sink`."""
+        self._inner.commit(committed)
+        self._strike.rows_in_flight = 0
+
+    def discard(self) -> None:
+        """See `ports.Sink`."""
+        self._inner.discard()
+
+
+def first_rows(batch: Batch, count: int) -> Batch:
+    """Return the first rows of a batch that skipped none."""
+    end = Position(batch.start.row + count, batch.byte_ends[count - 1], batch.start.skipped)
+    return replace(batch, end=end, values=batch.values[:count], byte_ends=batch.byte_ends[:count])
+
+
+def build_victim(settings: Settings, observer: Observer, stop: StopSignal) -> CSVToKafkaProcessor:
+    """Return the real processor, with the strike of CHAOS_STRIKE around it if there is one."""
+    planned = os.environ.get(VARIABLE)
+    if not planned:
+        return build_processor(settings, observer, stop)
+    strike = Strike(parse(planned), settings.job_id)
+    return build_processor(
+        settings, StrikingObserver(observer, strike), stop, around=lambda sink: StrikingSink(sink, strike)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(assemble=build_victim))

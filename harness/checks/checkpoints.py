@@ -1,0 +1,88 @@
+"""The checks of the checkpoint: it may be behind the partition, never ahead of it, and it never goes back. Pure."""
+
+from collections.abc import Iterator
+
+from harness.anomaly import CheckpointAhead, CheckpointRegressed
+from harness.checks.case import Case
+from harness.history import Attempt, CheckpointVersion
+
+
+def find_checkpoints_ahead(case: Case) -> Iterator[CheckpointAhead]:
+    """Versions and saves that count what was not there. What a nemesis planted is not judged.
+
+    A version is ahead if it counts more rows than are visible at the end, or an offset past the end; if it parts the
+    records at `next_offset` elsewhere than at its row; or if a later run, which reads its position after it fenced,
+    resumed below it. A save is ahead if the attempt's own lines tell of it before they tell of the commit.
+    """
+    clean = not case.differences.repeated and not case.differences.moved and not case.differences.missing[:-1]
+    for version in case.evidence.checkpoints:
+        last_line = version.count("last_line")
+        if version.planted or last_line is None:
+            continue
+        detail = _ahead_of_partition(case, version)
+        if detail is None and case.exactly_once:
+            detail = _ahead_of_resume(case, version)
+            if detail is None and clean and not case.gone_rows:
+                detail = _parted_elsewhere(case, version)
+        if detail is not None:
+            yield CheckpointAhead(version.number, last_line, detail)
+    for attempt in case.evidence.attempts:
+        yield from _saved_too_early(case, attempt)
+
+
+def _ahead_of_partition(case: Case, version: CheckpointVersion) -> str | None:
+    next_offset, end = version.count("next_offset"), case.evidence.partition.end
+    if version.good_rows is not None and version.good_rows > case.visible_end:
+        return f"only {case.visible_end} rows are visible"
+    if next_offset is not None and next_offset > end:
+        return f"next_offset {next_offset} is past the end of the partition, {end}"
+    return None
+
+
+def _ahead_of_resume(case: Case, version: CheckpointVersion) -> str | None:
+    epoch = version.count("epoch")
+    # Rows reported as committed by then were there to be counted: a later run below them resumed too low.
+    by_then = (batch for batch in case.batches if batch.committed and (batch.epoch or 0) <= (epoch or 0))
+    if any(batch.row_end >= (version.good_rows or 0) for batch in by_then):
+        return None
+    for attempt in case.evidence.attempts:
+        later = epoch is not None and attempt.epoch is not None and attempt.epoch > epoch
+        for step in attempt.steps if later else ():
+            if step.name == "resumed" and step.next_row is not None and step.next_row < (version.good_rows or 0):
+                return f"saved in epoch {epoch}, and attempt {attempt.number} found the position at row {step.next_row}"
+    return None
+
+
+def _parted_elsewhere(case: Case, version: CheckpointVersion) -> str | None:
+    next_offset, rows, offsets = version.count("next_offset"), version.good_rows, case.records.offsets
+    if next_offset is None or rows is None or rows > len(offsets):
+        return None
+    if rows and offsets[rows - 1] >= next_offset:
+        return f"its last row is at offset {offsets[rows - 1]}, not before its next_offset {next_offset}"
+    if rows < len(offsets) and offsets[rows] < next_offset:
+        return f"its next_offset {next_offset} is past offset {offsets[rows]}, which holds a row it does not count"
+    return None
+
+
+def _saved_too_early(case: Case, attempt: Attempt) -> Iterator[CheckpointAhead]:
+    done_by = ("resumed", "committed") if case.exactly_once else ("resumed", "sent", "committed")
+    done = 0
+    for step in attempt.steps:
+        if step.next_row is None:
+            continue
+        if step.name in done_by:
+            done = max(done, step.next_row)
+        elif step.name == "saved" and step.next_row > done:
+            detail = f"saved before anything beyond row {done} was reported as {done_by[-1]}"
+            yield CheckpointAhead(None, step.next_row, detail, attempt.number)
+
+
+def find_checkpoints_regressed(case: Case) -> Iterator[CheckpointRegressed]:
+    """Versions behind the one before them, whoever wrote it: a lower epoch may not save, a save may not go back."""
+    before: CheckpointVersion | None = None
+    for version in case.evidence.checkpoints:
+        for attribute in () if before is None or version.planted else ("epoch", "last_line"):
+            was, now = before.count(attribute) if before else None, version.count(attribute)
+            if was is not None and now is not None and now < was:
+                yield CheckpointRegressed(version.number, attribute, was, now, version.count("epoch"))
+        before = version

@@ -1,0 +1,93 @@
+"""One process of the target: started in a session of its own, its step lines read as they come, its end confirmed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO
+
+from harness.history import Attempt, Step
+from harness.wait import until
+
+
+class Target:
+    """A running process. What it prints on stdout as JSON objects with a `step` becomes its history.
+
+    The process leads a session of its own, and signals go to all of it: a child that outlived its parent would be a
+    zombie that nobody planned.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], *, number: int = 1) -> None:
+        """Start the process; `environment` is added to this process's own."""
+        self.number = number
+        self.steps: list[Step] = []
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process is asked about
+        self.started_s = time.monotonic()
+        self._process = subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, name=f"target {number}", daemon=True)
+        self._reader.start()
+
+    def wait(self, *, within_s: float) -> Attempt:
+        """Return how the process ended. One that has not after `within_s` is killed, and TimeoutError raised."""
+        try:
+            self._process.wait(within_s)
+        except subprocess.TimeoutExpired as late:
+            self.signal(signal.SIGKILL)
+            self._process.wait()
+            last = self.steps[-1].fields if self.steps else "no step"
+            raise TimeoutError(
+                f"attempt {self.number} was still running after {within_s:g} s; last: {last}; {self.stderr}"
+            ) from late
+        self.seconds = time.monotonic() - self.started_s
+        self._reader.join()
+        code = self._process.returncode
+        return Attempt(self.number, code if code >= 0 else None, -code if code < 0 else None, tuple(self.steps))
+
+    def await_step(self, matches: Callable[[Step], bool], *, within_s: float, what: str) -> Step:
+        """Return the first step that matches. Raises TimedOut, also when the process has ended without one."""
+
+        def look() -> Step | bool | None:
+            ended = self._process.poll() is not None
+            found = next(filter(matches, list(self.steps)), None)
+            return found or (ended and not self._reader.is_alive())
+
+        found = until(look, within_s=within_s, what=what)
+        if not isinstance(found, Step):
+            raise TimeoutError(f"the process ended without {what}; {self.stderr}")
+        return found
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the whole session, if it still lives."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, number)
+
+    @property
+    def stderr(self) -> str:
+        """What the process has written on stderr so far."""
+        self._errors.seek(0)
+        return self._errors.read().decode(errors="replace")
+
+    def _read(self) -> None:
+        stdout = self._process.stdout
+        if stdout is None:
+            return
+        for line in stdout:
+            try:
+                fields = json.loads(line)
+            except ValueError:
+                continue  # a COMMAND of somebody else may print what it likes
+            if isinstance(fields, dict) and "step" in fields:
+                self.steps.append(Step(fields))

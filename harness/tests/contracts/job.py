@@ -1,0 +1,15 @@
+"""The job whose checkpoint the contract tests write."""
+
+from __future__ import annotations
+
+from processor.model import Destination, JobStart, Pins, Position
+
+START = JobStart(
+    source_url="s3://bucket/rows ü.csv",
+    pins=Pins('"etag-é"', "v.1"),
+    shape="shape-1",
+    destination=Destination("cluster-1", "topic-id-1", 3),
+    start_offset=17,
+)
+BEGINNING = Position(0, 12)
+LATER = Position(10, 120, skipped=2)

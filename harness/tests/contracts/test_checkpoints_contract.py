@@ -1,0 +1,162 @@
+"""`ports.Checkpoints`: who owns the job, and what a save may overwrite."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.tests.contracts.checkpoint_worlds import CheckpointWorld
+from harness.tests.contracts.job import BEGINNING, LATER, START
+from processor.errors import CheckpointUnavailable, Contradiction, Superseded
+from processor.model import Lease, Position, Status
+
+
+class TestClaim:
+    def test_first_claim_is_epoch_one_at_row_zero(self, checkpoint_world: CheckpointWorld) -> None:
+        checkpoint = checkpoint_world.run("me").claim()
+        assert checkpoint.lease == Lease(1, "me")
+        assert checkpoint.status is Status.RUNNING
+        assert checkpoint.position == Position(0, 0)
+        assert checkpoint.start is None
+
+    def test_claims_count_up_and_the_newest_owns_the_job(self, checkpoint_world: CheckpointWorld) -> None:
+        first, second = checkpoint_world.run("first"), checkpoint_world.run("second")
+        assert first.claim().lease == Lease(1, "first")
+        assert second.claim().lease == Lease(2, "second")
+        assert first.holder() == second.holder() == Lease(2, "second")
+        assert first.claim().lease == Lease(3, "first")
+
+    def test_claim_keeps_what_was_saved(self, checkpoint_world: CheckpointWorld) -> None:
+        dead = checkpoint_world.run("dead")
+        dead.claim()
+        dead.begin(START, BEGINNING)
+        dead.save(LATER, next_offset=25)
+        checkpoint = checkpoint_world.run("heir").claim()
+        assert (checkpoint.position, checkpoint.start, checkpoint.next_offset) == (LATER, START, 25)
+
+    @pytest.mark.parametrize("status", [Status.FAILED, Status.STOPPED])
+    def test_claim_sets_the_status_to_running_again(self, checkpoint_world: CheckpointWorld, status: Status) -> None:
+        dead = checkpoint_world.run("dead")
+        dead.claim()
+        dead.finish(status, error="no broker")
+        checkpoint = checkpoint_world.run("heir").claim()
+        assert (checkpoint.status, checkpoint.error) == (Status.RUNNING, None)
+
+    @pytest.mark.parametrize("claimed_before", [False, True])
+    @pytest.mark.parametrize(("before", "nth"), [("UpdateItem", 1), ("GetItem", 2)])
+    def test_two_racing_claims_get_two_epochs(
+        self, checkpoint_world: CheckpointWorld, before: str, nth: int, *, claimed_before: bool
+    ) -> None:
+        if claimed_before:
+            checkpoint_world.run("dead").claim()
+        rival = checkpoint_world.run("rival")
+        epochs = []
+        racer = checkpoint_world.run_raced(
+            "racer", before=before, nth=nth, rival=lambda: epochs.append(rival.claim().lease.epoch)
+        )
+        racer.claim()
+        assert len(epochs) == 1
+        holder = racer.holder()
+        assert holder is not None
+        winner, loser = (racer, rival) if holder.owner == "racer" else (rival, racer)
+        assert holder.epoch > 1 + claimed_before
+        winner.save(LATER, next_offset=None)
+        with pytest.raises(Superseded):
+            loser.save(Position(11, 130), next_offset=None)
+
+    @pytest.mark.parametrize("claimed_before", [False, True])
+    def test_own_claim_with_a_lost_answer_is_recognised(
+        self, checkpoint_world: CheckpointWorld, *, claimed_before: bool
+    ) -> None:
+        if claimed_before:
+            checkpoint_world.run("dead").claim()
+        run, lose = checkpoint_world.run_that_loses("me", answer="UpdateItem")
+        lose()
+        assert run.claim().lease == Lease(1 + claimed_before, "me")
+        assert checkpoint_world.answers_lost == 1
+        run.save(LATER, next_offset=None)
+
+
+class TestSave:
+    def test_position_and_next_offset_come_back(self, checkpoint_world: CheckpointWorld) -> None:
+        run = checkpoint_world.run("me")
+        run.claim()
+        run.begin(START, BEGINNING)
+        run.save(LATER, next_offset=29)
+        checkpoint = run.read()
+        assert checkpoint is not None
+        assert (checkpoint.position, checkpoint.next_offset) == (LATER, 29)
+
+    def test_without_a_next_offset_the_saved_one_stays(self, checkpoint_world: CheckpointWorld) -> None:
+        run = checkpoint_world.run("me")
+        run.claim()
+        run.begin(START, BEGINNING)
+        run.save(LATER, next_offset=29)
+        run.save(Position(12, 140, skipped=4), next_offset=None)
+        checkpoint = run.read()
+        assert checkpoint is not None
+        assert (checkpoint.position.row, checkpoint.next_offset) == (12, 29)
+
+    def test_is_refused_after_a_newer_claim(self, checkpoint_world: CheckpointWorld) -> None:
+        old, new = checkpoint_world.run("old"), checkpoint_world.run("new")
+        old.claim()
+        old.save(BEGINNING, next_offset=None)
+        new.claim()
+        before = checkpoint_world.stored()
+        with pytest.raises(Superseded):
+            old.save(LATER, next_offset=None)
+        with pytest.raises(Superseded):
+            old.begin(START, BEGINNING)
+        with pytest.raises(Superseded):
+            old.finish(Status.FAILED, error="fenced")
+        assert checkpoint_world.stored() == before
+
+    def test_is_refused_when_another_run_made_the_deleted_item_anew(self, checkpoint_world: CheckpointWorld) -> None:
+        old, new = checkpoint_world.run("old"), checkpoint_world.run("new")
+        old.claim()
+        checkpoint_world.delete()
+        assert new.claim().lease == Lease(1, "new")  # the epoch alone cannot tell them apart
+        with pytest.raises(Superseded):
+            old.save(LATER, next_offset=None)
+
+    def test_never_goes_back(self, checkpoint_world: CheckpointWorld) -> None:
+        run = checkpoint_world.run("me")
+        run.claim()
+        run.begin(START, BEGINNING)
+        run.save(LATER, next_offset=29)
+        before = checkpoint_world.stored()
+        with pytest.raises(Contradiction):
+            run.save(Position(9, 110), next_offset=28)
+        assert checkpoint_world.stored() == before
+
+    def test_same_position_twice_is_fine(self, checkpoint_world: CheckpointWorld) -> None:
+        run = checkpoint_world.run("me")
+        run.claim()
+        run.save(LATER, next_offset=None)
+        run.save(LATER, next_offset=None)
+        checkpoint = run.read()
+        assert checkpoint is not None
+        assert checkpoint.position == LATER
+
+    def test_with_a_lost_answer_is_recognised(self, checkpoint_world: CheckpointWorld) -> None:
+        run, lose = checkpoint_world.run_that_loses("me", answer="UpdateItem")
+        run.claim()
+        lose()
+        run.save(LATER, next_offset=None)
+        assert checkpoint_world.answers_lost == 1
+        checkpoint = run.read()
+        assert checkpoint is not None
+        assert checkpoint.position == LATER
+
+    def test_item_deleted_in_mid_run_is_unavailable_and_is_not_made_anew(
+        self, checkpoint_world: CheckpointWorld
+    ) -> None:
+        run = checkpoint_world.run("me")
+        run.claim()
+        checkpoint_world.delete()
+        with pytest.raises(CheckpointUnavailable):
+            run.save(LATER, next_offset=None)
+        with pytest.raises(CheckpointUnavailable):
+            run.begin(START, BEGINNING)
+        with pytest.raises(CheckpointUnavailable):
+            run.finish(Status.STOPPED)
+        assert checkpoint_world.stored() is None

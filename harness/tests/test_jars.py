@@ -1,0 +1,48 @@
+"""Only the jars on the committed list are ever run."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness.broker import BrokerUnavailable, jars
+
+
+@pytest.fixture
+def some_jars(tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    for name in ("one.jar", "two.jar"):
+        (tmp_path / name).write_bytes(name.encode())
+    return tmp_path, jars.sha256_sums(tmp_path)
+
+
+def test_jars_as_listed_have_no_differences(some_jars: tuple[Path, dict[str, str]]) -> None:
+    assert jars.differences(*some_jars) == []
+
+
+def test_altered_missing_and_foreign_jars_are_named(some_jars: tuple[Path, dict[str, str]]) -> None:
+    folder, listed = some_jars
+    (folder / "one.jar").write_bytes(b"altered")
+    (folder / "two.jar").rename(folder / "three.jar")
+    assert jars.differences(folder, listed) == ["missing: two.jar", "not listed: three.jar", "other bytes: one.jar"]
+
+
+def test_list_pins_every_jar_of_the_class_path_by_version() -> None:
+    lines = jars.LIST.read_text(encoding="ascii").splitlines()
+    assert f"kafka_2.13-{jars.KAFKA_VERSION}.jar" in [line.split()[1] for line in lines]
+    assert all(re.fullmatch(r"[0-9a-f]{64}  [\w.+-]+-\d[\w.]*\.jar", line) for line in lines), lines
+
+
+def test_jar_altered_in_the_cache_is_never_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jars.kafka_jars()
+    shutil.copytree(jars.cache_folder() / f"kafka-{jars.KAFKA_VERSION}", tmp_path / f"kafka-{jars.KAFKA_VERSION}")
+    next(tmp_path.glob("*/lz4*.jar")).write_bytes(b"altered")
+
+    def no_network(work: Path) -> Path:
+        raise BrokerUnavailable(f"nothing to fetch from into {work.name}")
+
+    monkeypatch.setattr(jars, "_resolve", no_network)
+    with pytest.raises(BrokerUnavailable, match="nothing to fetch from"):
+        jars.kafka_jars(tmp_path)

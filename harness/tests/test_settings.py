@@ -1,0 +1,260 @@
+"""Flag over variable over default; a bad value is refused with its name; what is derived never changes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processor.errors import BadSetting
+from processor.settings import NAME, SETTINGS, Setting, Settings, add_flags, derive_job_id, load, readme_table
+from processor.source_url import parse_url
+
+REQUIRED = {
+    "CSV_SOURCE": "s3://bucket/in/rows.csv",
+    "KAFKA_TOPIC": "rows",
+    "KAFKA_BOOTSTRAP_SERVERS": "broker:9092",
+    "CHECKPOINT_TABLE": "checkpoints",
+}
+BY_FLAG = {setting.flag: setting for setting in SETTINGS}
+
+# Two good values each, as text and as they arrive, and where they arrive.
+GOOD: dict[str, tuple[tuple[str, Any], tuple[str, Any], Callable[[Settings], Any]]] = {
+    "--source": (("s3://b/x.csv",) * 2, ("s3://b/y.csv",) * 2, lambda s: s.source),
+    "--topic": (("a.b_c-D9",) * 2, ("other",) * 2, lambda s: s.sink.topic),
+    "--partition": (("0", 0), ("12", 12), lambda s: s.sink.partition),
+    "--bootstrap-servers": (("a:1, [::1]:2", "a:1,[::1]:2"), ("b:9092",) * 2, lambda s: s.sink.bootstrap_servers),
+    "--checkpoint-table": (("table",) * 2, ("table-2",) * 2, lambda s: s.checkpoint_table),
+    "--job-id": (("job",) * 2, ("job.2",) * 2, lambda s: s.job_id),
+    "--delivery": (("at-least-once",) * 2, ("exactly-once",) * 2, lambda s: s.sink.delivery),
+    "--client": (("confluent",) * 2, ("kafka-python",) * 2, lambda s: s.client),
+    "--compression": (("zstd",) * 2, ("none",) * 2, lambda s: s.sink.compression),
+    "--checkpoint-interval": (("1", 1), ("500", 500), lambda s: s.limits.interval_rows),
+    "--batch-bytes": (("1", 1), ("1048576", 2**20), lambda s: s.limits.batch_bytes),
+    "--commit-interval-s": (("0.5", 0.5), ("3600", 3600.0), lambda s: s.limits.interval_s),
+    "--max-row-bytes": (("1000", 1000), (str(2**30), 2**30), lambda s: s.limits.max_row_bytes),
+    "--transaction-timeout-ms": (("30000", 30_000), ("900000", 900_000), lambda s: s.sink.transaction_timeout_ms),
+    "--format": (("raw",) * 2, ("json",) * 2, lambda s: s.value_format),
+    "--on-bad-row": (("fail",) * 2, ("fail",) * 2, lambda _: "fail"),
+}
+DEFAULTS = {
+    "--partition": 0,
+    "--job-id": "rows.csv-f308346f",
+    "--delivery": "exactly-once",
+    "--client": "kafka-python",
+    "--compression": "gzip",
+    "--checkpoint-interval": 10_000,
+    "--batch-bytes": 16 * 2**20,
+    "--commit-interval-s": 5.0,
+    "--max-row-bytes": 16 * 2**20,
+    "--transaction-timeout-ms": 60_000,
+    "--format": "json",
+    "--on-bad-row": "fail",
+}
+
+
+def loaded(flags: dict[str, str] | None = None, environment: dict[str, str] | None = None) -> Settings:
+    """Load with every required variable set, unless given otherwise."""
+    named = {BY_FLAG[flag].name: text for flag, text in (flags or {}).items()}
+    return load(named, {**REQUIRED, **(environment or {})})
+
+
+def test_every_setting_is_in_these_tests() -> None:
+    assert set(GOOD) == set(BY_FLAG)
+    assert set(DEFAULTS) == {flag for flag, setting in BY_FLAG.items() if setting.variable not in REQUIRED}
+
+
+@pytest.mark.parametrize("flag", GOOD)
+def test_flag_wins_over_variable(flag: str) -> None:
+    (text, value), (other, other_value), get = GOOD[flag]
+    variable = BY_FLAG[flag].variable
+    assert get(loaded({flag: text})) == value
+    assert get(loaded({}, {variable: other})) == other_value
+    assert get(loaded({flag: text}, {variable: other})) == value
+    assert get(loaded({flag: other}, {variable: text})) == other_value
+
+
+@pytest.mark.parametrize("flag", DEFAULTS)
+def test_setting_that_is_not_given_has_its_default_and_an_empty_variable_gives_nothing(flag: str) -> None:
+    get = GOOD[flag][2]
+    assert get(loaded()) == get(loaded({}, {BY_FLAG[flag].variable: ""})) == DEFAULTS[flag]
+
+
+@pytest.mark.parametrize("variable", REQUIRED)
+def test_required_setting_that_is_missing_or_empty_is_named_by_flag_and_variable(variable: str) -> None:
+    flag = next(setting.flag for setting in SETTINGS if setting.variable == variable)
+    others = {name: text for name, text in REQUIRED.items() if name != variable}
+    for environment in (others, {**others, variable: ""}):
+        with pytest.raises(BadSetting) as refused:
+            load({}, environment)
+        assert flag in refused.value.what
+        assert variable in refused.value.hint
+
+
+BAD = {
+    "--source": ("rows.csv", "http://b/k", "s3://bucket", "s3://bucket/", "s3:///key", "s3://b/folder/", "s3://[b/k"),
+    "--topic": ("a b", "a/b", "é", "rows\n", "x" * 250),
+    "--partition": ("-1", "x", "1.5"),
+    "--bootstrap-servers": ("b", "b:", ":1", "b:x", "b:-1", "a:1,", "a:1,,b:2", "b:0", "b:65536"),
+    "--checkpoint-table": (" ", "a table", "a/b"),
+    "--job-id": ("a b", "a/b", "x" * 201, "job\n"),
+    "--delivery": ("at-most-once", "Exactly-Once"),
+    "--client": ("librdkafka",),
+    "--compression": ("lzma", "GZIP"),
+    "--checkpoint-interval": ("0", "-1", "ten", "1e4", "1.0"),
+    "--batch-bytes": ("0", "16MiB"),
+    "--commit-interval-s": ("0", "-1", "nan", "inf", "3601", "5s"),
+    "--max-row-bytes": ("0", str(2**30 + 1), "x"),
+    "--transaction-timeout-ms": ("0", "-5", "1m"),
+    "--format": ("csv", "JSON"),
+    "--on-bad-row": ("skip", "ignore"),
+}
+
+
+@pytest.mark.parametrize(("flag", "text"), [(flag, text) for flag, texts in BAD.items() for text in texts])
+def test_bad_value_is_refused_with_the_flag_or_variable_that_gave_it(flag: str, text: str) -> None:
+    variable = BY_FLAG[flag].variable
+    for flags, environment in (({flag: text}, {}), ({}, {variable: text})):
+        with pytest.raises(BadSetting) as refused:
+            loaded(flags, environment)
+        assert flag in str(refused.value) or variable in str(refused.value)
+        assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize("flag", GOOD)
+def test_empty_flag_is_a_bad_value_and_not_the_variable_or_the_default(flag: str) -> None:
+    with pytest.raises(BadSetting):
+        loaded({flag: ""})
+
+
+@pytest.mark.parametrize("setting", [setting for setting in SETTINGS if setting.choices], ids=lambda s: s.flag)
+def test_every_choice_is_taken_and_a_refusal_lists_them(setting: Setting) -> None:
+    for choice in setting.choices:
+        loaded({setting.flag: choice})
+    with pytest.raises(BadSetting) as refused:
+        loaded({setting.flag: "no such choice"})
+    assert all(choice in refused.value.what for choice in setting.choices)
+
+
+def test_flags_reach_load_through_argparse() -> None:
+    parser = argparse.ArgumentParser()
+    add_flags(parser)
+    given = vars(parser.parse_args(["--source", "s3://b/x.csv", "--checkpoint-interval=7"]))
+    settings = load(given, REQUIRED)
+    assert (settings.source, settings.limits.interval_rows) == ("s3://b/x.csv", 7)
+    help_text = parser.format_help()
+    assert all(setting.flag in help_text and f"${setting.variable}" in help_text for setting in SETTINGS)
+
+
+@pytest.mark.parametrize("timeout_ms", ["1", "2", "60000"])
+def test_delivery_timeout_is_above_zero_and_below_the_transactions(timeout_ms: str) -> None:
+    try:
+        sink = loaded({"--transaction-timeout-ms": timeout_ms}).sink
+    except BadSetting:
+        return
+    assert 0 < sink.delivery_timeout_ms < sink.transaction_timeout_ms
+
+
+@pytest.mark.parametrize(
+    ("source", "topic", "partition", "job_id"),
+    [
+        ("s3://bucket/in/rows.csv", "rows", 0, "rows.csv-f308346f"),
+        ("s3://bucket/in/rows.csv", "rows", 1, "rows.csv-f03b7b91"),
+        ("s3://bucket/in/rows.csv", "rows2", 0, "rows.csv-7a3764e6"),
+        ("s3://bucket/out/rows.csv", "rows", 0, "rows.csv-75b2ec5c"),
+        ("s3://bucket2/in/rows.csv", "rows", 0, "rows.csv-e1e4bd12"),
+        ("s3://bucket/Größe 1?.csv", "rows", 0, "Gr__e_1_.csv-42e6103f"),
+    ],
+)
+def test_derived_job_id_is_the_same_for_ever(source: str, topic: str, partition: int, job_id: str) -> None:
+    assert derive_job_id(source, topic, partition) == job_id
+
+
+def test_job_id_differs_by_bucket_key_topic_and_partition_and_by_where_one_ends() -> None:
+    places = [("b", "k"), ("b", "ak"), ("b2", "k"), ("b", "a/k"), ("b", "a//k")]
+    ids = {derive_job_id(f"s3://{b}/{k}", topic, n) for b, k in places for topic in ("t", "t1") for n in (0, 1, 10)}
+    assert len(ids) == 5 * 2 * 3
+
+
+@given(st.text(min_size=1).filter(lambda key: not key.endswith("/")))
+def test_derived_job_id_of_any_key_is_one_that_could_be_given(key: str) -> None:
+    assert NAME.fullmatch(derive_job_id(f"s3://bucket/{key}", "t" * 249, 2**31))
+
+
+def test_group_and_transactional_id_carry_the_job_id() -> None:
+    assert loaded().sink.transactional_id == "csv-to-kafka.rows.csv-f308346f"
+    assert loaded({"--job-id": "nightly"}).sink.transactional_id == "csv-to-kafka.nightly"
+
+
+@pytest.mark.parametrize(
+    ("value_format", "delivery", "shape"),
+    [
+        ("json", "exactly-once", "3b3a0f691abfd194"),
+        ("json", "at-least-once", "2c1abfebba8e21a5"),
+        ("raw", "exactly-once", "bcc098e8f08f329a"),
+        ("raw", "at-least-once", "a86cb9e861771897"),
+    ],
+)
+def test_shape_is_the_same_for_ever(value_format: str, delivery: str, shape: str) -> None:
+    assert loaded({"--format": value_format, "--delivery": delivery}).shape == shape
+
+
+@pytest.mark.parametrize("flag", GOOD)
+def test_shape_changes_with_format_and_delivery_and_with_nothing_else(flag: str) -> None:
+    one, two = loaded({flag: GOOD[flag][0][0]}), loaded({flag: GOOD[flag][1][0]})
+    assert (one.shape != two.shape) == (flag in ("--format", "--delivery"))
+
+
+def test_readme_table_has_one_whole_line_for_each_setting() -> None:
+    lines = readme_table().splitlines()[2:]
+    assert len(lines) == len(SETTINGS)
+    for setting, line in zip(SETTINGS, lines, strict=True):
+        assert line.startswith(f"| `{setting.flag}` | `{setting.variable}` | ")
+        assert line.count(" | ") == 3
+    for flag, default in DEFAULTS.items():
+        assert f"`{flag}`" in readme_table()
+        assert flag == "--job-id" or f"| `{flag}` | `{BY_FLAG[flag].variable}` | `{default}` |" in readme_table()
+
+
+KEYS = (
+    "a?b=c&d.csv",
+    "a#b.csv",
+    "a b+c.csv",
+    "100%25.csv",
+    "é/中/😀.csv",
+    "/a//b",
+    "a;b,c[d]@e:f",
+    "s3://b/k",
+    " ",
+    ".",
+)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_key_is_parsed_whole_whatever_it_holds(key: str) -> None:
+    assert parse_url(f"s3://bucket/{key}") == ("bucket", key)
+
+
+@given(st.text(min_size=1).filter(lambda key: not key.endswith("/")))
+def test_any_key_is_parsed_whole(key: str) -> None:
+    assert parse_url(f"s3://my-bucket.1/{key}") == ("my-bucket.1", key)
+
+
+@pytest.mark.parametrize("url", [*BAD["--source"], "", "s3", "s3:bucket/key", " s3://b/k", "s3://b/k/", "s3://b?x/k"])
+def test_anything_but_an_object_is_a_bad_setting(url: str) -> None:
+    with pytest.raises(BadSetting):
+        parse_url(url)
+
+
+@given(st.text())
+def test_no_text_makes_the_url_raise_anything_else(text: str) -> None:
+    for url in (text, f"s3://{text}", f"s3://{text}/key"):
+        try:
+            bucket, key = parse_url(url)
+        except BadSetting:
+            continue
+        assert f"s3://{bucket}/{key}" == url

@@ -1,0 +1,181 @@
+"""Seed → CSV bytes and their truth: what the rows are is known because they were made, not because they were read.
+
+The same seed and the same knobs always give the same bytes. Nothing here parses CSV.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from random import Random
+
+BOM = "\ufeff"
+PIECES = (
+    *("a", "b", "row", "42", "0.10", "-7", "true", "null", "NA", "1e9", "2024-02-29", "   ", " ", "\t", ";", "'", "\\"),
+    *("é", "ß", "Ж", "中文", "\ufeff", "\u2028", "\u00a0", "😀", "👩\u200d🚀", "e\u0301", "\u0628\u0651"),
+)
+PLAIN_PIECES = ("a", "b", "row", "42", "0.10", "-7", "true", "null", "2024-02-29", "x y")
+QUOTED_PIECES = (",", '"', '""', "\n", "\r\n", "\r", '",\n"')
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a workload is like. Rates are probabilities, per cell or per row."""
+
+    columns: int = 4
+    line_ends: tuple[str, ...] = ("\n",)
+    bom: bool = False
+    last_newline: bool = True
+    multibyte: bool = True
+    special_rate: float = 0.2  # cells that must be quoted: delimiters, quotes, newlines inside
+    quoted_rate: float = 0.2  # cells quoted without need
+    empty_rate: float = 0.1  # empty cells
+    inner_quote_rate: float = 0.05  # unquoted cells with a quote that is not their first character
+    nul_rate: float = 0.02  # cells with a NUL
+    empty_row_rate: float = 0.02  # rows of empty cells only
+    blank_line_rate: float = 0.05  # rows with a blank line after them
+    repeat_rate: float = 0.1  # rows equal to the row before them
+    huge_rows: int = 0  # rows with a cell of `huge_row_bytes`
+    huge_row_bytes: int = 65_536
+
+    def __post_init__(self) -> None:
+        if self.columns < 1 or not set(self.line_ends) <= {"\n", "\r\n"} or not self.line_ends:
+            raise ValueError(f"no such shape: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class RowRange:
+    """The bytes of a row: [start, end) without its line end, [start, line_end) with it."""
+
+    start: int
+    end: int
+    line_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A CSV object and its truth. `rows` and `ranges` are the rows after the header, in file order."""
+
+    name: str
+    seed: int
+    shape: Shape
+    csv: bytes
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    ranges: tuple[RowRange, ...]
+
+    def values(self, value_format: str) -> tuple[bytes, ...]:
+        """The value that each row's record must have: `json` or `raw`."""
+        if value_format == "raw":
+            return tuple(self.csv[row.start : row.end] for row in self.ranges)
+        if value_format != "json":
+            raise ValueError(f"value_format is {value_format!r}, not 'json' or 'raw'")
+        return tuple(
+            json.dumps(dict(zip(self.header, row, strict=True)), ensure_ascii=False, separators=(",", ":")).encode()
+            for row in self.rows
+        )
+
+
+def generate(seed: int, *, rows: int = 200, shape: Shape | None = None) -> Workload:
+    """The workload of this seed: `rows` rows of the given shape, or of a shape that the seed picks too."""
+    random = Random(seed)
+    picked = pick_shape(random)
+    shape = picked if shape is None else shape
+    header = _make_header(random, shape)
+    made: list[tuple[str, ...]] = []
+    huge = set(random.sample(range(rows), min(shape.huge_rows, rows)))
+    for row in range(rows):
+        if row in huge:
+            made.append(_make_huge_row(random, shape))
+        elif made and random.random() < shape.repeat_rate:
+            made.append(made[-1])
+        else:
+            made.append(_make_row(random, shape))
+    csv, ranges = _write(random, shape, [header, *made])
+    return Workload(f"seed-{seed}-rows-{rows}", seed, shape, csv, header, tuple(made), tuple(ranges[1:]))
+
+
+def pick_shape(random: Random) -> Shape:
+    """A shape at random: most have a bit of everything, some are plain, some have a single column."""
+    shape = Shape(
+        columns=random.choice((1, 1, 2, 3, 5, 12)),
+        line_ends=random.choice((("\n",), ("\r\n",), ("\n", "\r\n"))),
+        bom=random.choice((True, False, False)),
+        last_newline=random.choice((True, False)),
+        repeat_rate=random.choice((0.0, 0.1, 0.9)),
+        huge_rows=random.choice((0, 0, 0, 1, 2)),
+        huge_row_bytes=random.choice((5_000, 70_000, 200_000)),
+    )
+    if random.choice((True, False, False, False)):
+        return replace(shape, multibyte=False, special_rate=0.0, nul_rate=0.0, inner_quote_rate=0.0)
+    return shape
+
+
+def _make_header(random: Random, shape: Shape) -> tuple[str, ...]:
+    names = [f"{_make_text(random, shape, 2)}{column}" for column in range(shape.columns)]
+    if random.random() < shape.special_rate:
+        names[-1] += random.choice(QUOTED_PIECES)
+    # At the start of a file that character is a BOM, whatever was meant by it.
+    names[0] = names[0].lstrip(BOM)
+    return tuple(names)
+
+
+def _make_row(random: Random, shape: Shape) -> tuple[str, ...]:
+    if random.random() < shape.empty_row_rate:
+        return ("",) * shape.columns
+    return tuple(_make_cell(random, shape) for _ in range(shape.columns))
+
+
+def _make_huge_row(random: Random, shape: Shape) -> tuple[str, ...]:
+    row = [_make_cell(random, shape) for _ in range(shape.columns)]
+    piece = _make_text(random, shape, 20) + _make_special(random, shape)
+    times = shape.huge_row_bytes // len(piece.encode()) + 1
+    row[random.randrange(shape.columns)] = piece * times
+    return tuple(row)
+
+
+def _make_cell(random: Random, shape: Shape) -> str:
+    if random.random() < shape.empty_rate:
+        return ""
+    text = _make_text(random, shape, random.randint(1, 5))
+    if random.random() < shape.special_rate:
+        return _make_special(random, shape) + random.choice(("", text))
+    if random.random() < shape.inner_quote_rate:
+        text += random.choice(('"', '""', 'x"y'))
+    if random.random() < shape.nul_rate:
+        text = random.choice(("\0" + text, text + "\0"))
+    return text
+
+
+def _make_text(random: Random, shape: Shape, pieces: int) -> str:
+    return "".join(random.choice(PIECES if shape.multibyte else PLAIN_PIECES) for _ in range(pieces))
+
+
+def _make_special(random: Random, shape: Shape) -> str:
+    if shape.special_rate == 0:
+        return ""
+    return "".join(random.choice((*QUOTED_PIECES, "z", " ")) for _ in range(random.randint(1, 4)))
+
+
+def _write(random: Random, shape: Shape, rows: list[tuple[str, ...]]) -> tuple[bytes, list[RowRange]]:
+    """The bytes of the file, and where each row lies in them."""
+    parts = [BOM.encode()] if shape.bom else []
+    at = sum(map(len, parts))
+    ranges = []
+    for number, row in enumerate(rows):
+        text = ",".join(_write_cell(random, shape, cell, alone=len(row) == 1) for cell in row).encode()
+        last = number == len(rows) - 1
+        line_end = b"" if last and not shape.last_newline else random.choice(shape.line_ends).encode()
+        blank = b""
+        if line_end and random.random() < shape.blank_line_rate:
+            blank = random.choice(shape.line_ends).encode() * random.randint(1, 3)
+        ranges.append(RowRange(at, at + len(text), at + len(text) + len(line_end)))
+        parts += [text, line_end, blank]
+        at += len(text) + len(line_end) + len(blank)
+    return b"".join(parts), ranges
+
+
+def _write_cell(random: Random, shape: Shape, cell: str, *, alone: bool) -> str:
+    """The cell as it stands in the file; an empty cell that is alone in its row needs quotes, or it is a blank line."""
+    must = cell.startswith('"') or any(mark in cell for mark in ",\r\n") or (alone and not cell)
+    if must or random.random() < shape.quoted_rate:
+        return '"' + cell.replace('"', '""') + '"'
+    return cell

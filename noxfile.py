@@ -1,0 +1,90 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["nox>=2025.11"]
+# ///
+"""What there is to run: `python3 noxfile.py -s demo`, `-s tests`, `-s lint`, `-s types`; `-l` lists them.
+
+Needs Python 3.11 or later with pip, nothing else: run as a script, it puts nox into `.nox/start` and goes on there.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+START = ROOT / ".nox" / "start"
+
+
+def start_again_with_nox() -> None:
+    """Make an environment that has nox, and run this script in it.
+
+    Also where the system's Python refuses installs and has no venv module (Debian): pip may always install into a
+    folder, and virtualenv runs from there.
+    """
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pinned = ["--constraint", str(ROOT / "constraints.txt")]
+    if not (START / "bin" / "nox").exists():
+        print("Preparing nox ...", flush=True)  # noqa: T201
+        seed = ROOT / ".nox" / "virtualenv"
+        subprocess.run([*pip, *pinned, "--upgrade", "--target", str(seed), "virtualenv"], check=True)
+        with_seed = {**os.environ, "PYTHONPATH": str(seed)}
+        subprocess.run([sys.executable, "-m", "virtualenv", "--quiet", str(START)], check=True, env=with_seed)
+        subprocess.run([str(START / "bin" / "python"), *pip[1:], *pinned, "nox"], check=True)
+    python = str(START / "bin" / "python")
+    os.execv(python, [python, __file__, *sys.argv[1:]])  # noqa: S606  # no shell wanted
+
+
+try:
+    import nox
+except ModuleNotFoundError:
+    if __name__ != "__main__":
+        raise
+    start_again_with_nox()
+
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+nox.needs_version = ">=2025.11"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.sessions = ["lint", "types", "tests", "demo"]
+
+
+def install(session: nox.Session, group: str) -> None:
+    """Install the project with the extra `fast` and one dependency group, at the pinned versions."""
+    needed = nox.project.dependency_groups(PYPROJECT, group)
+    session.install("--quiet", "--constraint", "constraints.txt", "--editable", ".[fast]", *needed)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Send a real CSV to a real broker while the processor is killed again and again, then prove the result."""
+    install(session, "demo")
+    session.run("python", "-m", "chaos", "demo", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the test suite against a real broker; minutes."""
+    install(session, "tests")
+    session.run("python", "-m", "pytest", "-m", "not slow", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting, and who imports whom."""
+    install(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types."""
+    install(session, "types")
+    session.run("mypy", *session.posargs)
+
+
+if __name__ == "__main__":
+    nox.main()
