@@ -27,9 +27,7 @@ EXIT_VALID, EXIT_INVALID, EXIT_NOT_RUN = 0, 1, 2
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Give the parser what the demo can be told."""
-    parser.add_argument(
-        "--seed", type=int, help="draws the rows to kill at; printed if not given"
-    )
+    parser.add_argument("--seed", type=int, help="draws the rows to kill at; printed if not given")
     parser.add_argument("--kills", type=int, default=4, help="how often it is killed (default 4)")
     parser.add_argument("--client", choices=["kafka-python", "confluent"], default="kafka-python")
     parser.add_argument("--broker", choices=["auto", "jvm", "docker", "external"], default="auto")

@@ -86,9 +86,7 @@ def run_job(
                 on_attempt(attempts[-1], seconds[-1])
             if attempts[-1].exit_code not in (None, os.EX_TEMPFAIL):
                 break
-        evidence = gather(
-            world, job, topic, attempts=attempts, strikes=strikes_of(plans, attempts), live=live
-        )
+        evidence = gather(world, job, topic, attempts=attempts, strikes=strikes_of(plans, attempts), live=live)
     return Outcome(evidence, tuple(seconds), tuple(errors), topic, source, environment)
 
 

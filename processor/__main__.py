@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -26,6 +27,7 @@ Assemble: TypeAlias = Callable[[Settings, Observer, StopSignal], CSVToKafkaProce
 def main(arguments: Sequence[str] | None = None, assemble: Assemble = build_processor) -> int:
     """Run the command; return its exit code. `assemble` turns settings into a run that is ready to start."""
     flags = vars(_parser().parse_args(arguments))
+    logging.getLogger().addHandler(logging.NullHandler())  # libraries stay silent: the step lines are the log
     try:
         return run(flags, os.environ, assemble)
     except ProcessorError as error:

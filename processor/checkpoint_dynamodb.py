@@ -43,7 +43,7 @@ class CheckpointManager:
                 hint="give the job another --job-id, or remove the item if it is nobody's",
             ) from error
 
-    def claim(self) -> Checkpoint:
+    def claim(self) -> Lease:
         """Take the job over by compare-and-set; see `ports.Checkpoints`."""
         for _ in range(CLAIM_ROUNDS):
             seen = self.read()
@@ -52,20 +52,17 @@ class CheckpointManager:
             if seen is None:
                 changes |= {"last_line": 0, "byte_offset": 0, "skipped": 0}
             condition = "epoch = :seen" if seen else "attribute_not_exists(job_id)"
-            applied = self._update(changes, condition, {":seen": epoch} if seen else {}, remove=("error",))
-            checkpoint = self.read()
-            # Refused, and yet ours: the request was applied and its answer lost, and botocore sent it once more.
-            if checkpoint and (applied or checkpoint.lease.owner == self._owner):
-                self._epoch = epoch + 1 if applied else checkpoint.lease.epoch
-                return checkpoint
+            if self._update(changes, condition, {":seen": epoch} if seen else {}, remove=("error",)):
+                self._epoch = epoch + 1
+                return Lease(self._epoch, self._owner)
+            now = self.read()
+            if now and now.lease.owner == self._owner:
+                # Refused, and yet ours: the request was applied, its answer lost, and botocore sent it once more.
+                self._epoch = now.lease.epoch
+                return now.lease
         raise CheckpointUnavailable(
             f"{CLAIM_ROUNDS} other runs claimed the job {self._job_id!r} meanwhile", hint="start one run at a time"
         )
-
-    def holder(self) -> Lease | None:
-        """Return the lease by a consistent read; see `ports.Checkpoints`."""
-        checkpoint = self.read()
-        return checkpoint.lease if checkpoint else None
 
     def begin(self, start: JobStart, position: Position) -> None:
         """Save what the job is pinned to; see `ports.Checkpoints`."""
@@ -98,7 +95,12 @@ class CheckpointManager:
         self._write(changes, None)
 
     def _write(self, changes: dict[str, object], position: Position | None) -> None:
-        condition, values = "epoch = :mine AND #owner = :me", {":mine": self._epoch, ":me": self._owner}
+        condition = "epoch = :mine AND #owner = :me"
+        values: dict[str, object] = {":mine": self._epoch, ":me": self._owner}
+        if changes.get("status") in (Status.STOPPED, Status.FAILED):
+            # A request of ours that was held up on its way must not take the job's end back.
+            condition += " AND #status <> :completed"
+            values[":completed"] = Status.COMPLETED
         if position is not None:
             changes |= {
                 "last_line": position.row,

@@ -26,7 +26,7 @@ from processor.topic_rules import TopicFacts, require_topic
 
 T = TypeVar("T")
 
-READ_TIMEOUT_S = 15.0
+READ_TIMEOUT_S = 10.0
 DEFAULT_MESSAGE_BYTES = 1_048_588  # the broker's default of max.message.bytes, until `describe` has asked
 FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})  # noqa: SLF001
 TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
@@ -41,6 +41,7 @@ UNKNOWN_TOPIC = frozenset({
 })  # fmt: skip
 
 
+LOGGER = logging.getLogger("csv-to-kafka.librdkafka")
 URL_SAFE = str.maketrans("+/", "-_")  # the form in which Kafka's own tools show a topic id
 
 
@@ -51,6 +52,7 @@ class ConfluentReads:
         self._settings = settings
         self._admin: AdminClient | None = None
         self._group: Consumer | None = None
+        self._heard: KafkaError | None = None
         self._largest_record_bytes = DEFAULT_MESSAGE_BYTES
 
     def describe(self) -> Destination:
@@ -64,11 +66,12 @@ class ConfluentReads:
         """Return the group offset; see `ports.Sink`."""
 
         def committed() -> Any:
-            return self._consumer_of_group().committed([self._place()], timeout=READ_TIMEOUT_S)[0]
+            found = self._consumer_of_group().committed([self._place()], timeout=READ_TIMEOUT_S)[0]
+            if found.error is not None:
+                raise KafkaException(found.error)
+            return found
 
         found = self._translated(lambda: insisted(committed, passing=_passing, timeout_s=READ_TIMEOUT_S))
-        if found.error is not None:
-            raise _translate(KafkaException(found.error), self._settings)
         return group_offset.decode(found.offset, found.metadata)
 
     def bounds(self) -> PartitionBounds:
@@ -104,8 +107,7 @@ class ConfluentReads:
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,  # offsets have gaps: only the broker knows where the end is
                 "auto.offset.reset": "error",  # a gap must raise, not skip
-            },
-            logger=quiet_logger(),
+            }
         )
         try:
             reader.assign([self._place(start_offset)])
@@ -137,12 +139,20 @@ class ConfluentReads:
             "reconnect.backoff.max.ms": 1_000,  # a broker that is back is found within a second
             "socket.timeout.ms": int(READ_TIMEOUT_S * 1000),
             "topic.metadata.propagation.max.ms": 0,  # an unknown topic is said at once
+            # librdkafka would write to stderr, where one line is promised; what is fatal has no lower level than 0.
+            "log_level": 0,
+            "logger": LOGGER,
+            "error_cb": self._hear,
         }
+
+    def _hear(self, error: KafkaError) -> None:
+        """Keep why a connection failed: the call that waited for it only says that time ran out."""
+        self._heard = error
 
     def _consumer_of_group(self) -> Consumer:
         if self._group is None:
             chosen = {"group.id": self._settings.transactional_id, "enable.auto.commit": False}
-            self._group = Consumer({**self._connection(), **chosen}, logger=quiet_logger())
+            self._group = Consumer({**self._connection(), **chosen})
         return self._group
 
     def _topic_facts(self, admin: AdminClient) -> TopicFacts:
@@ -168,29 +178,23 @@ class ConfluentReads:
     def _ask(self, question: Callable[[AdminClient], T]) -> T:
         """Ask through the admin client within a bound; it is kept, or its futures would be destroyed with it."""
         if self._admin is None:
-            self._admin = AdminClient(self._connection(), logger=quiet_logger())
+            self._admin = AdminClient(self._connection())
         admin = self._admin
         return self._translated(lambda: insisted(lambda: question(admin), passing=_passing, timeout_s=READ_TIMEOUT_S))
 
     def _translated(self, call: Callable[[], T]) -> T:
         """Run a call of the vendor's and raise our errors in the place of its own."""
+        self._heard = None
         try:
             return call()
         except (KafkaException, BufferError, TimeoutError, ValueError) as error:
-            raise _translate(error, self._settings) from error
+            if self._admin is not None:
+                self._admin.poll(0)  # serves error_cb
+            raise _translate(error, self._settings, self._heard) from error
 
 
 def _result(future: Future[T]) -> T:
     return future.result(timeout=READ_TIMEOUT_S)
-
-
-def quiet_logger() -> logging.Logger:
-    """Librdkafka would write to stderr, where one line is promised."""
-    logger = logging.getLogger("csv-to-kafka.librdkafka")
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
-        logger.propagate = False
-    return logger
 
 
 def _passing(error: Exception) -> bool:
@@ -200,9 +204,11 @@ def _passing(error: Exception) -> bool:
     return bool(error.args[0].retriable()) and error.args[0].code() not in UNKNOWN_TOPIC
 
 
-def _translate(error: BaseException, settings: SinkSettings) -> ProcessorError:
+def _translate(error: BaseException, settings: SinkSettings, heard: KafkaError | None = None) -> ProcessorError:
     said = error.args[0] if isinstance(error, KafkaException) and error.args else None
     code = said.code() if isinstance(said, KafkaError) else None
+    if heard is not None and heard.code() in REFUSED:
+        said, code = heard, heard.code()
     if code in FENCED:
         return SinkFenced("the coordinator shut this producer out", hint="the lease tells why")
     if code in TOO_LARGE:
@@ -215,7 +221,8 @@ def _translate(error: BaseException, settings: SinkSettings) -> ProcessorError:
             hint=f"check the credentials, and the rights on topic {settings.topic!r}, "
             f"and on group and transactional.id {settings.transactional_id!r}",
         )
-    return _failed(f"Kafka at {settings.bootstrap_servers}: {said or error!r}")
+    why = heard.str() if heard is not None else said.str() if isinstance(said, KafkaError) else repr(error)
+    return _failed(f"Kafka at {settings.bootstrap_servers}: {why}")
 
 
 def _failed(what: str) -> SinkFailed:

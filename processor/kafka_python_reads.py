@@ -20,7 +20,7 @@ from processor.topic_rules import TopicFacts, require_topic
 
 T = TypeVar("T")
 
-READ_TIMEOUT_S = 15.0
+READ_TIMEOUT_S = 10.0
 POLL_MS = 500
 DEFAULT_MESSAGE_BYTES = 1_048_588  # the broker's default of max.message.bytes, until `describe` has asked
 
@@ -85,7 +85,7 @@ class KafkaPythonReads:
     def _connection(self) -> dict[str, Any]:
         return {
             "bootstrap_servers": self._settings.bootstrap_servers.split(","),
-            "bootstrap_timeout_ms": int(READ_TIMEOUT_S * 1000),
+            "bootstrap_timeout_ms": int(READ_TIMEOUT_S * 800),  # it says why, if it may speak before our bound does
             "client_id": "csv-to-kafka",
         }
 

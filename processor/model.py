@@ -206,6 +206,11 @@ class Checkpoint:
         _require((self.start is None) == (self.next_offset is None), "start and next_offset come together")
 
 
+LINGER_MS = 50  # a request leaves when it is full; the last one is flushed
+FENCE_TIMEOUT_S = 30.0  # a fence waits for an earlier commit's end; longer than a broker's restart
+SHORTEST_TRANSACTION_MS = 1_000
+
+
 @dataclass(frozen=True, slots=True)
 class SinkSettings:
     """What a sink needs to know. `transactional_id` is also the group under which the position is kept.
@@ -221,6 +226,12 @@ class SinkSettings:
     delivery: Delivery = Delivery.EXACTLY_ONCE
     compression: str = "gzip"
     transaction_timeout_ms: int = 60_000
+
+    def __post_init__(self) -> None:
+        _require(
+            self.transaction_timeout_ms >= SHORTEST_TRANSACTION_MS,
+            f"a transaction timeout under {SHORTEST_TRANSACTION_MS} ms leaves no time for a delivery",
+        )
 
     @property
     def delivery_timeout_ms(self) -> int:

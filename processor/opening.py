@@ -80,7 +80,7 @@ class Opening:
 
     def claim(self) -> Lease:
         """Take the job over."""
-        self._lease = self._checkpoints.claim().lease
+        self._lease = self._checkpoints.claim()
         return self._lease
 
     def require_lease(self) -> Checkpoint:
@@ -90,7 +90,7 @@ class Opening:
             raise Temporary(
                 "the checkpoint is gone", hint="start the same command again; the position in Kafka is still known"
             )
-        if self._lease is None or checkpoint.lease.owner != self._lease.owner:
+        if self._lease is None or checkpoint.lease != self._lease:
             raise Superseded(
                 f"epoch {checkpoint.lease.epoch} of the job belongs to a newer run",
                 hint="nothing to do: that run goes on; this one has stopped",

@@ -111,7 +111,10 @@ class Sink(Protocol):
         """Return the partition's offsets now."""
 
     def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
-        """Yield (offset, value) of the *committed* records from `start_offset` to the end as of this call."""
+        """Yield (offset, value) of the *committed* records from `start_offset` to the end as of the first `next`.
+
+        Raises SinkFailed, also when the partition no longer has `start_offset`.
+        """
 
     def fence(self) -> None:
         """Make a new producer under the job's transactional.id and shut out every earlier one.
@@ -131,8 +134,9 @@ class Sink(Protocol):
     def commit(self, committed: CommittedPosition) -> None:
         """Make the sent records and this position visible in one transaction; without a send, the position alone.
 
-        In at-least-once this does nothing. After an error it is unknown whether the commit happened; `fence` decides
-        it and `position` then tells.
+        On return that is decided and nothing can undo it; readers see it within moments, at the latest when a
+        following `fence` returns. In at-least-once this does nothing. After an error it is unknown whether the
+        commit happened; `fence` decides it and `position` then tells.
         """
 
     def discard(self) -> None:
@@ -145,14 +149,12 @@ class Checkpoints(Protocol):
     def read(self) -> Checkpoint | None:
         """Return the item (consistent read), None if there is none. Raises Contradiction if it is not ours."""
 
-    def claim(self) -> Checkpoint:
-        """Take the job over: epoch one higher than anybody's, this run as the owner; return the item as it is now.
+    def claim(self) -> Lease:
+        """Take the job over: epoch one higher than anybody's, this run as the owner; return this run's lease.
 
-        The newest claim owns the job. A request of ours whose answer was lost is recognised by its owner.
+        The newest claim owns the job, so it may be another's already. A request of ours whose answer was lost is
+        recognised by its owner.
         """
-
-    def holder(self) -> Lease | None:
-        """Return the lease as it stands (consistent read), None if the item is gone."""
 
     def begin(self, start: JobStart, position: Position) -> None:
         """Save pins, shape, place and `start_offset` at the first fence, or anew while no row is committed.
@@ -164,8 +166,12 @@ class Checkpoints(Protocol):
         """Save the position of committed rows; `next_offset` None leaves the saved one.
 
         Never overwrites a newer epoch, never goes back. Raises Superseded when another run holds the lease,
-        CheckpointUnavailable when the write may or may not have happened or the item is gone.
+        Contradiction when the item counts more rows under our own lease, CheckpointUnavailable when the write may or
+        may not have happened or the item is gone.
         """
 
     def finish(self, status: Status, *, rows: int | None = None, error: str | None = None) -> None:
-        """Write how the run ended: COMPLETED with `rows`, or STOPPED, or FAILED with `error`. Raises as `save`."""
+        """Write how the run ended: COMPLETED with `rows`, or STOPPED, or FAILED with `error`. Raises as `save`.
+
+        A COMPLETED job stays COMPLETED, whatever arrives late.
+        """

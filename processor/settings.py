@@ -12,7 +12,7 @@ from typing import Any
 
 from processor.csv_source import BatchLimits
 from processor.errors import BadSetting
-from processor.model import Delivery, SinkSettings, ValueFormat
+from processor.model import SHORTEST_TRANSACTION_MS, Delivery, SinkSettings, ValueFormat
 from processor.source_url import parse_url
 
 MIB = 2**20
@@ -58,6 +58,13 @@ def _seconds(text: str) -> float:
     if not 0 < seconds <= 3600:  # noqa: PLR2004  # an hour is longer than any broker's transaction.max.timeout.ms
         raise ValueError("it must be above 0 and at most 3600")
     return seconds
+
+
+def _transaction_ms(text: str) -> int:
+    number = int(text)
+    if number < SHORTEST_TRANSACTION_MS:
+        raise ValueError(f"it must be {SHORTEST_TRANSACTION_MS} or more")
+    return number
 
 
 def _name(text: str) -> str:
@@ -108,7 +115,7 @@ SETTINGS = (
     Setting("--commit-interval-s", "COMMIT_INTERVAL_S", _seconds, 5.0, "seconds after which a batch is not filled up"),
     Setting("--max-row-bytes", "MAX_ROW_BYTES", _positive, 16 * MIB, "a longer row is a bad row"),
     Setting(
-        "--transaction-timeout-ms", "KAFKA_TRANSACTION_TIMEOUT_MS", _positive, 60_000,
+        "--transaction-timeout-ms", "KAFKA_TRANSACTION_TIMEOUT_MS", _transaction_ms, 60_000,
         "after this the broker aborts a transaction that nobody ended; three quarters of it bound a delivery",
     ),
     Setting(

@@ -9,8 +9,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 
 from processor import group_offset
 from processor.bounded import bounded
-from processor.confluent_reads import READ_TIMEOUT_S, ConfluentReads, quiet_logger
-from processor.model import Batch, CommittedPosition, Delivery, SinkSettings
+from processor.confluent_reads import READ_TIMEOUT_S, ConfluentReads
+from processor.model import FENCE_TIMEOUT_S, LINGER_MS, Batch, CommittedPosition, Delivery, SinkSettings
 from processor.topic_rules import RECORD_OVERHEAD_BYTES, refuse_large
 
 PRODUCE_BATCH_BYTES = 1_000_000
@@ -33,10 +33,10 @@ class ConfluentSink(ConfluentReads):
         self.discard()
 
         def start() -> Producer:
-            producer = Producer(self._producer_settings(), logger=quiet_logger())
+            producer = Producer(self._producer_settings())
             if self._exactly_once:
                 # Bounded by itself; a timeout here is retriable in place, but a new attempt is simpler and as good.
-                producer.init_transactions(self._settings.transaction_timeout_ms / 1000)
+                producer.init_transactions(FENCE_TIMEOUT_S)
             else:
                 producer.list_topics(self._settings.topic, timeout=READ_TIMEOUT_S)
             return producer
@@ -124,13 +124,14 @@ class ConfluentSink(ConfluentReads):
             "message.send.max.retries": 2**31 - 1,  # the user's: without end within the delivery timeout
             "delivery.timeout.ms": settings.delivery_timeout_ms,
             "request.timeout.ms": min(10_000, settings.delivery_timeout_ms),
+            "socket.timeout.ms": min(int(READ_TIMEOUT_S * 1000), settings.transaction_timeout_ms),
             "compression.type": settings.compression,
             "batch.size": min(PRODUCE_BATCH_BYTES, self._largest_record_bytes),
             "batch.num.messages": 1_000_000,  # bytes alone end a request
             "message.max.bytes": max(self._largest_record_bytes, PRODUCE_BATCH_BYTES) + RECORD_OVERHEAD_BYTES,
             "queue.buffering.max.messages": QUEUE_RECORDS,
             "queue.buffering.max.kbytes": QUEUE_KBYTES,
-            "linger.ms": 50,  # a request leaves when it is full; the last one is flushed
+            "linger.ms": LINGER_MS,  # a request leaves when it is full; the last one is flushed
             "allow.auto.create.topics": False,  # a misspelt topic is an error, not a new topic
         }
         if self._exactly_once:

@@ -12,7 +12,7 @@ from kafka.structs import OffsetAndMetadata
 from processor import group_offset
 from processor.bounded import bounded
 from processor.kafka_python_reads import READ_TIMEOUT_S, KafkaPythonReads
-from processor.model import Batch, CommittedPosition, Delivery, SinkSettings
+from processor.model import FENCE_TIMEOUT_S, LINGER_MS, Batch, CommittedPosition, Delivery, SinkSettings
 from processor.topic_rules import RECORD_OVERHEAD_BYTES, refuse_large
 
 # Measured: one request of up to 1 MB carries thousands of rows; smaller ones cost a round trip each at 1 in flight.
@@ -37,7 +37,7 @@ class KafkaPythonSink(KafkaPythonReads):
                 producer.init_transactions()
             return producer
 
-        limit_s = self._settings.transaction_timeout_ms / 1000 + READ_TIMEOUT_S
+        limit_s = FENCE_TIMEOUT_S + READ_TIMEOUT_S
         self._producer = self._translated(lambda: bounded(start, timeout_s=limit_s, what="fencing"))
 
     def send(self, batch: Batch) -> int | None:
@@ -108,12 +108,12 @@ class KafkaPythonSink(KafkaPythonReads):
             "max_in_flight_requests_per_connection": 1,  # the user's: order
             "retries": 2**31 - 1,  # the user's: without end within the delivery timeout
             "delivery_timeout_ms": settings.delivery_timeout_ms,
-            "request_timeout_ms": min(10_000, settings.delivery_timeout_ms),
-            "max_block_ms": settings.transaction_timeout_ms,  # bounds init_transactions
+            "request_timeout_ms": min(10_000, settings.delivery_timeout_ms - LINGER_MS),
+            "max_block_ms": int(FENCE_TIMEOUT_S * 1000),  # bounds init_transactions
             "compression_type": None if settings.compression == "none" else settings.compression,
             "batch_size": min(PRODUCE_BATCH_BYTES, self._largest_record_bytes),
             "max_request_size": max(self._largest_record_bytes, PRODUCE_BATCH_BYTES) + RECORD_OVERHEAD_BYTES,
-            "linger_ms": 50,  # a request leaves when it is full; the last one is flushed
+            "linger_ms": LINGER_MS,  # a request leaves when it is full; the last one is flushed
             "allow_auto_create_topics": False,  # a misspelt topic is an error, not a new topic
             "reconnect_backoff_max_ms": 1_000,  # a broker that is back is found within a second
             "metrics_enabled": False,  # nobody reads them, and they cost time for each record

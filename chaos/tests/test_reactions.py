@@ -11,7 +11,7 @@ from chaos.on_fakes import GROUP, JOB_ID, FakeJob, Notes
 from harness.checker import Validity, judge
 from harness.history import Attempt
 from harness.workload import Shape, Workload, generate
-from processor.errors import Stopped, Superseded
+from processor.errors import Stopped
 from processor.model import Delivery
 
 

@@ -96,11 +96,7 @@ class FakeCheckpoints:
         """Return the job's checkpoint, None if there is none."""
         return self._call("checkpoints.read", self._read)
 
-    def holder(self) -> Lease | None:
-        """Return the lease as it stands."""
-        return self._call("checkpoints.holder", self._holder)
-
-    def claim(self) -> Checkpoint:
+    def claim(self) -> Lease:
         """Take the job over with the next epoch."""
         return self._call("checkpoints.claim", self._claim)
 
@@ -159,11 +155,7 @@ class FakeCheckpoints:
         attributes = self._get()
         return None if attributes is None else checkpoint_of(attributes)
 
-    def _holder(self) -> Lease | None:
-        checkpoint = self._read()
-        return None if checkpoint is None else checkpoint.lease
-
-    def _claim(self) -> Checkpoint:
+    def _claim(self) -> Lease:
         for _ in range(CLAIM_ROUNDS):
             seen = self._read()
             epoch = seen.lease.epoch if seen else None
@@ -171,18 +163,20 @@ class FakeCheckpoints:
             changes |= {"status": Status.RUNNING.value, "error": None}
             if seen is None:
                 changes |= _placed(Position(0, 0))
-            applied = self._update(changes, partial(_has_epoch, epoch=epoch))
+            if self._update(changes, partial(_has_epoch, epoch=epoch)):
+                self._epoch = (epoch or 0) + 1
+                return Lease(self._epoch, self._owner)
             now = self._read()
-            if now is not None and (applied or now.lease.owner == self._owner):  # ours, even if its answer was lost
-                self._epoch = (epoch or 0) + 1 if applied else now.lease.epoch
-                return now
+            if now is not None and now.lease.owner == self._owner:  # applied, but the answer was lost
+                self._epoch = now.lease.epoch
+                return now.lease
         raise _unavailable("other runs kept claiming the job")
 
     def _write(self, changes: Mapping[str, int | str | None]) -> None:
         if self._epoch is None:
             raise AssertionError("a write before the claim")
         lease = Lease(self._epoch, self._owner)
-        if self._update(changes, partial(_admits, lease=lease, row=changes.get("last_line"))):
+        if self._update(changes, partial(_admits, lease=lease, changes=changes)):
             return
         now = self._read()
         if now is None:
@@ -197,11 +191,13 @@ def _has_epoch(stored: Attributes, *, epoch: int | None) -> bool:
     return not stored if epoch is None else stored.get("epoch") == epoch
 
 
-def _admits(stored: Attributes, *, lease: Lease, row: int | str | None) -> bool:
-    """Hold when the lease is still ours and the write does not go back; `row` None moves nothing."""
+def _admits(stored: Attributes, *, lease: Lease, changes: Mapping[str, int | str | None]) -> bool:
+    """Hold when the lease is still ours and the write takes back neither rows nor the job's end."""
     if (stored.get("epoch"), stored.get("owner")) != (lease.epoch, lease.owner):
         return False
-    saved = stored.get("last_line")
+    if changes.get("status") in ("STOPPED", "FAILED") and stored.get("status") == "COMPLETED":
+        return False
+    saved, row = stored.get("last_line"), changes.get("last_line")
     return row is None or (isinstance(saved, int) and isinstance(row, int) and saved <= row)
 
 

@@ -85,13 +85,13 @@ class TestFaults:
 
     def test_calls_made_by_a_late_effect_do_not_hide_the_fault_of_the_call_they_come_before(self) -> None:
         table = FakeCheckpointTable()
-        faults = Faults(["checkpoints.save:1 fails late 1", "checkpoints.holder:1 fails before"])
+        faults = Faults(["checkpoints.save:1 fails late 1", "checkpoints.read:1 fails before"])
         run = FakeCheckpoints(table, job_id="job", owner="me", faults=faults)
         run.claim()
         with pytest.raises(CheckpointUnavailable):
             run.save(Position(5, 50), next_offset=None)
         with pytest.raises(CheckpointUnavailable):
-            run.holder()
+            run.read()
         assert faults.missed == []
         assert (table.get("job") or {})["last_line"] == 5
 
@@ -206,7 +206,7 @@ class TestCheckpointFaults:
         table = FakeCheckpointTable()
         faults = Faults(["table.get_item:1 fails before", "table.update_item:2 fails before"])
         run = FakeCheckpoints(table, job_id="job", owner="me", faults=faults)
-        assert run.claim().lease == Lease(1, "me")
+        assert run.claim() == Lease(1, "me")
         run.save(Position(5, 50), next_offset=None)
         assert faults.missed == []
 

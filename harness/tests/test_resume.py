@@ -42,8 +42,8 @@ PINS, SHAPE = Pins('"etag"', "v1"), "shape"
 SOURCE = SourceObject("s3://bucket/rows.csv", PINS, size_bytes=1_000, first_row_byte=8)
 PLACE = Destination("cluster", "topic-id", 0)
 START = JobStart(SOURCE.url, PINS, SHAPE, PLACE, start_offset=100)
+UNKNOWN = replace(START, start_offset=UNKNOWN_OFFSET)
 FIRST = Position(0, 8)
-FOREIGN = ForeignPosition(7, "it has no metadata")
 
 
 def checkpoint_at(row: int, *, next_offset: int | None = None, start: JobStart = START) -> Checkpoint:
@@ -104,7 +104,7 @@ def test_checkpoint_one_row_ahead_of_the_position_is_refused() -> None:
 @pytest.mark.parametrize("checkpoint", [None, CLAIMED, checkpoint_at(0), checkpoint_at(7)])
 def test_position_that_is_not_ours_is_refused_whatever_the_checkpoint(checkpoint: Checkpoint | None) -> None:
     with pytest.raises(Contradiction, match=r"group offset 7 .* not ours: it has no metadata"):
-        decided(checkpoint, FOREIGN)
+        decided(checkpoint, ForeignPosition(7, "it has no metadata"))
     with pytest.raises(Contradiction, match="another format"):
         decided(checkpoint, replace(committed(20), shape="other"))
     with pytest.raises(SourceChanged, match="other-etag"):
@@ -114,15 +114,10 @@ def test_position_that_is_not_ours_is_refused_whatever_the_checkpoint(checkpoint
 @pytest.mark.parametrize("position", [None, committed(20)], ids=["expired", "known"])
 @pytest.mark.parametrize("delivery", Delivery)
 def test_partition_that_ends_before_next_offset_has_lost_its_tail(position: Found, delivery: Delivery) -> None:
-    assert decided(checkpoint_at(20), position, delivery=delivery, end=120)
-    with pytest.raises(Contradiction, match="ends at offset 119, the job wrote up to 120"):
-        decided(checkpoint_at(20), position, delivery=delivery, end=119)
-
-
-def test_lost_tail_is_refused_before_any_row_was_saved() -> None:
-    assert decided(checkpoint_at(0), None, end=100) == Rebuild(FIRST, 100)
-    with pytest.raises(Contradiction, match="ends at offset 99"):
-        decided(checkpoint_at(0), None, end=99)
+    for row, end in ((20, 120),) if position else ((20, 120), (0, 100)):
+        assert decided(checkpoint_at(row), position, delivery=delivery, end=end)
+        with pytest.raises(Contradiction, match=f"ends at offset {end - 1}, the job wrote up to {end}"):
+            decided(checkpoint_at(row), position, delivery=delivery, end=end - 1)
 
 
 # what the position says is checked
@@ -138,30 +133,23 @@ def test_same_etag_under_another_version_is_the_same_object() -> None:
     assert decided(checkpoint_at(20), replace(committed(20), pins=Pins(PINS.etag, "v2"))) == GoOn(at(20))
 
 
-def test_partition_too_short_for_the_positions_rows_is_refused() -> None:
-    assert decided(checkpoint_at(10), committed(20), end=120)
-    with pytest.raises(Contradiction, match="20 rows are said to lie between offsets 100 and 119"):
-        decided(checkpoint_at(10), committed(20), end=119)
-
-
-def test_skipped_rows_need_no_place_in_the_partition() -> None:
-    assert decided(checkpoint_at(10), committed(20, skipped=5), end=115)
-    with pytest.raises(Contradiction, match="15 rows"):
-        decided(checkpoint_at(10), committed(20, skipped=5), end=114)
+@pytest.mark.parametrize("skipped", [0, 5])
+def test_partition_too_short_for_the_positions_rows_is_refused_and_skipped_rows_need_no_place(skipped: int) -> None:
+    position, rows = committed(20, skipped=skipped), 20 - skipped
+    assert decided(checkpoint_at(10), position, end=100 + rows)
+    with pytest.raises(Contradiction, match=f"{rows} rows are said to lie between offsets 100 and {99 + rows}"):
+        decided(checkpoint_at(10), position, end=99 + rows)
 
 
 def test_unknown_start_offset_is_no_measure_for_the_partition() -> None:
-    unknown = replace(START, start_offset=UNKNOWN_OFFSET)
-    assert decided(checkpoint_at(20, next_offset=500, start=unknown), committed(20)) == GoOn(at(20))
+    assert decided(checkpoint_at(20, next_offset=500, start=UNKNOWN), committed(20)) == GoOn(at(20))
 
 
-@pytest.mark.parametrize("checkpoint", [None, CLAIMED], ids=["none", "without_a_start"])
-def test_partition_too_short_for_the_positions_rows_is_refused_where_the_checkpoint_is_lost_too(
-    checkpoint: Checkpoint | None,
-) -> None:
-    assert decided(checkpoint, committed(20), end=20) == GoOn(at(20))
+@pytest.mark.parametrize("lost", [None, CLAIMED], ids=["none", "without_a_start"])
+def test_partition_too_short_for_the_position_is_refused_without_a_checkpoint_too(lost: Checkpoint | None) -> None:
+    assert decided(lost, committed(20), end=20) == GoOn(at(20))
     with pytest.raises(Contradiction):
-        decided(checkpoint, committed(20), end=19)
+        decided(lost, committed(20), end=19)
 
 
 # the same job?
@@ -230,8 +218,7 @@ def test_rebuild_is_refused_where_retention_may_have_taken_a_record(start: int, 
 @pytest.mark.parametrize(("start", "end"), [(0, 0), (0, 500), (5, 500)])
 @pytest.mark.parametrize("row", [0, 20])
 def test_rebuild_from_an_unknown_offset_is_refused(row: int, start: int, end: int) -> None:
-    unknown = replace(START, start_offset=UNKNOWN_OFFSET)
-    checkpoint = checkpoint_at(row, next_offset=UNKNOWN_OFFSET, start=unknown)
+    checkpoint = checkpoint_at(row, next_offset=UNKNOWN_OFFSET, start=UNKNOWN)
     with pytest.raises(Contradiction):
         decided(checkpoint, None, start=start, end=end)
 

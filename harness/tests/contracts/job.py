@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from processor.model import Destination, JobStart, Pins, Position
+from processor.model import Destination, JobStart, Lease, Pins, Position
+from processor.ports import Checkpoints
 
 START = JobStart(
     source_url="s3://bucket/rows ü.csv",
@@ -13,3 +14,9 @@ START = JobStart(
 )
 BEGINNING = Position(0, 12)
 LATER = Position(10, 120, skipped=2)
+
+
+def lease_of(run: Checkpoints) -> Lease | None:
+    """Return the lease as it stands."""
+    checkpoint = run.read()
+    return None if checkpoint is None else checkpoint.lease

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from harness.tests.contracts.checkpoint_worlds import CheckpointWorld
-from harness.tests.contracts.job import BEGINNING, LATER, START
+from harness.tests.contracts.job import BEGINNING, LATER, START, lease_of
 from processor.errors import CheckpointUnavailable, Contradiction, PlaceMissing
 from processor.model import Destination, JobStart, Lease, Pins, Status
 
@@ -83,14 +83,14 @@ class TestRead:
     def test_nothing_is_there_before_the_first_claim(self, checkpoint_world: CheckpointWorld) -> None:
         run = checkpoint_world.run("me")
         assert run.read() is None
-        assert run.holder() is None
+        assert lease_of(run) is None
 
     def test_reading_claims_nothing(self, checkpoint_world: CheckpointWorld) -> None:
         checkpoint_world.run("me").claim()
         before = checkpoint_world.stored()
         other = checkpoint_world.run("other")
         other.read()
-        assert other.holder() == Lease(1, "me")
+        assert lease_of(other) == Lease(1, "me")
         assert checkpoint_world.stored() == before
 
     @pytest.mark.parametrize(
@@ -138,11 +138,11 @@ class TestRead:
 class TestTable:
     def test_missing_table_is_a_place_missing(self, checkpoint_world: CheckpointWorld) -> None:
         run = checkpoint_world.without_table()
-        for call in (run.read, run.holder, run.claim):
+        for call in (run.read, run.claim):
             with pytest.raises(PlaceMissing):
                 call()
 
-    @pytest.mark.parametrize("call", ["read", "holder", "claim"])
+    @pytest.mark.parametrize("call", ["read", "claim"])
     def test_table_that_does_not_answer_is_unavailable_within_bounded_time(
         self, checkpoint_world: CheckpointWorld, call: str
     ) -> None:

@@ -163,6 +163,7 @@ class TestDiscard:
         assert sink_world.read(committed=True) == ROWS
         assert [value for _, value in sink.records(0)] == ROWS
 
+    @pytest.mark.slow
     def test_is_quick_and_silent_when_the_broker_does_not_answer(self, sink_world: SinkWorld) -> None:
         sink = sink_world.unreachable()
         with pytest.raises(SinkFailed):

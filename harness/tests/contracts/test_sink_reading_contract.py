@@ -109,12 +109,14 @@ class TestDescribe:
             sink_world.sink().describe()
         assert not isinstance(refused.value, PlaceMissing)
 
-    @pytest.mark.parametrize("call", ["describe", "fence", "position", "bounds"])
+    @pytest.mark.parametrize(
+        "call", ["describe", *(pytest.param(call, marks=pytest.mark.slow) for call in ("fence", "position", "bounds"))]
+    )
     def test_broker_that_does_not_answer_is_a_failure_within_bounded_time(
         self, sink_world: SinkWorld, call: str
     ) -> None:
         sink = sink_world.unreachable()
-        limit_s = sink_world.settings.transaction_timeout_ms / 1000 + 30  # a fence may wait for a transaction to end
+        limit_s = 60  # a fence may wait for a commit to end
         began_s = time.monotonic()
         with pytest.raises(SinkFailed):
             getattr(sink, call)()
