@@ -58,11 +58,17 @@ class Outcome:
 
 
 def run_job(
-    world: World, job: Job, plans: Sequence[Plan], *, on_attempt: Callable[[Attempt, float], None] | None = None
+    world: World,
+    job: Job,
+    plans: Sequence[Plan],
+    *,
+    clients: Sequence[Client] = (),
+    on_attempt: Callable[[Attempt, float], None] | None = None,
 ) -> Outcome:
     """Start the victim until it ends with 0, one plan an attempt, then without; gather the evidence.
 
-    Also ends when a run ends with a code that a restart does not mend, or after a bounded number of attempts.
+    Also ends when a run ends with a code that a restart does not mend, or after a bounded number of attempts. With
+    `clients`, attempts take turns with them.
     """
     topic = world.create_topic()
     source = world.upload(f"{topic}.csv", job.csv)
@@ -77,7 +83,9 @@ def run_job(
     errors: list[str] = []
     with LiveReader(world.broker.bootstrap_servers, topic) as live:
         for number in range(1, len(plans) + SPARE_ATTEMPTS + 1):
-            planned = {VARIABLE: str(plans[number - 1])} if number <= len(plans) else {VARIABLE: ""}
+            planned = {VARIABLE: str(plans[number - 1]) if number <= len(plans) else ""}
+            if clients:
+                planned["KAFKA_CLIENT"] = clients[number % len(clients)]
             target = Target(VICTIM, {**environment, **planned}, number=number)
             attempts.append(target.wait(within_s=ATTEMPT_WITHIN_S))
             seconds.append(target.seconds)

@@ -54,10 +54,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(line, yellow=True)
 
 
+def broker_kind() -> BrokerKind:
+    """Return the kind of broker that `BROKER` asks for."""
+    return cast("BrokerKind", os.environ.get("BROKER", "jvm"))
+
+
 @pytest.fixture(scope="session")
 def broker() -> Iterator[Broker]:
     """Return one broker for the whole session; a test that stops or kills it brings it back."""
-    kind = cast("BrokerKind", os.environ.get("BROKER", "jvm"))
+    kind = broker_kind()
     try:
         opened = open_broker(kind)
         with opened:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError, TokenRetrievalError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    TokenRetrievalError,
+)
 
-from processor.errors import AccessDenied
+from processor.errors import AccessDenied, BadSetting
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -28,14 +34,19 @@ def aws_client(service: Literal["s3", "dynamodb"]) -> Any:
     """Make a client whose every call is bounded: 5 s to connect, 20 s for a read, 4 tries.
 
     Credentials, region and endpoint come from boto3's own variables. boto3 reads AWS_DEFAULT_REGION only, ECS and
-    Fargate set AWS_REGION: either is taken.
+    Fargate set AWS_REGION: either is taken. Raises BadSetting when there is no region, or the endpoint is no URL.
     """
     import boto3  # noqa: PLC0415  # half of the start-up time; `--help` and a usage error need none of it
     from botocore.config import Config  # noqa: PLC0415
 
     region = os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
     config = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4})
-    return boto3.client(service, region_name=region, config=config)
+    try:
+        return boto3.client(service, region_name=region, config=config)
+    except (BotoCoreError, ValueError) as error:
+        raise BadSetting(
+            f"no client for {service}: {error}", hint="set AWS_REGION, and check AWS_ENDPOINT_URL"
+        ) from error
 
 
 def error_code(error: ClientError) -> str:

@@ -145,9 +145,14 @@ class ConfluentReads:
             "error_cb": self._hear,
         }
 
+    def _forget_clients(self) -> None:
+        """Make new ones for the next question: a restarted broker refuses the leader epoch that the old ones know."""
+        self._admin = self._group = None
+
     def _hear(self, error: KafkaError) -> None:
         """Keep why a connection failed: the call that waited for it only says that time ran out."""
-        self._heard = error
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001  # says nothing that the others do not
+            self._heard = error
 
     def _consumer_of_group(self) -> Consumer:
         if self._group is None:
@@ -180,7 +185,13 @@ class ConfluentReads:
         if self._admin is None:
             self._admin = AdminClient(self._connection())
         admin = self._admin
-        return self._translated(lambda: insisted(lambda: question(admin), passing=_passing, timeout_s=READ_TIMEOUT_S))
+        try:
+            return self._translated(
+                lambda: insisted(lambda: question(admin), passing=_passing, timeout_s=READ_TIMEOUT_S)
+            )
+        except ProcessorError:
+            self._forget_clients()
+            raise
 
     def _translated(self, call: Callable[[], T]) -> T:
         """Run a call of the vendor's and raise our errors in the place of its own."""

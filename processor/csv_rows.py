@@ -23,6 +23,7 @@ from processor.errors import BadRow
 
 BOM = b"\xef\xbb\xbf"
 LINE_FEED = b"\n"
+LONE_CR = "a carriage return without a line feed outside quotes"
 # The module's own limit of 131,072 characters would refuse long cells; ours is `max_row_bytes`.
 csv.field_size_limit(2**31 - 1)
 
@@ -149,12 +150,12 @@ def _parse(
 ) -> tuple[Slab, _Fault | None, int]:
     """Parse the whole rows at the start of `buffer`; return them, the fault after them, and the bytes used."""
     whole = buffer if final else buffer[: buffer.rfind(LINE_FEED) + 1]
+    fault, used = None, len(whole)
     slab = _parse_plain(whole, base=base, width=width, max_row_bytes=max_row_bytes, final=final)
-    if slab is not None:
-        return slab, None, len(whole)
-    slab, fault, used = _parse_row_by_row(whole, base=base, width=width, max_row_bytes=max_row_bytes, final=final)
+    if slab is None:
+        slab, fault, used = _parse_row_by_row(whole, base=base, width=width, max_row_bytes=max_row_bytes, final=final)
     if fault is None and len(buffer) - used > max_row_bytes:
-        fault = _Fault(_too_long(max_row_bytes), base + used, base + len(buffer))
+        fault = _too_long(base + used, max_row_bytes)
     return slab, fault, used
 
 
@@ -195,11 +196,13 @@ def _parse_row_by_row(
             unfinished = "unexpected end of data" in str(error)
             if unfinished and not final:
                 return slab, None, done
-            cells, fault = [], "a quote is never closed" if unfinished else str(error)
+            cells, fault = [], _reason(str(error))
         if cells is None:
             return slab, None, done
         end = line_ends[reader.line_num]
-        fault = fault or _fault_of(whole[done:end], cells, width=width, max_row_bytes=max_row_bytes)
+        if end - done > max_row_bytes:  # before any other fault, which smaller chunks would not have come to
+            return slab, _too_long(base + done, max_row_bytes), done
+        fault = fault or _fault_of(whole[done:end], cells, width=width)
         if fault is not None:
             return slab, _Fault(fault, base + done, base + end), done
         if cells:
@@ -209,12 +212,17 @@ def _parse_row_by_row(
         done = end
 
 
-def _fault_of(row: bytes, cells: list[str], *, width: int | None, max_row_bytes: int) -> str | None:
+def _reason(error: str) -> str:
+    """Say in the words of a CSV file what the csv reader says in those of Python's `open`."""
+    if "new-line character" in error:
+        return LONE_CR
+    return "a quote is never closed" if "unexpected end of data" in error else error
+
+
+def _fault_of(row: bytes, cells: list[str], *, width: int | None) -> str | None:
     """Say what is wrong with a row that the csv reader took."""
-    if len(row) > max_row_bytes:
-        return _too_long(max_row_bytes)
     if row.endswith((b"\r\r\n", b"\r")):  # the reader takes any run of carriage returns for one line end
-        return "a carriage return without a line feed outside quotes"
+        return LONE_CR
     if cells and width is not None and len(cells) != width:
         return f"{len(cells)} cells where the header has {width}"
     try:
@@ -224,8 +232,10 @@ def _fault_of(row: bytes, cells: list[str], *, width: int | None, max_row_bytes:
     return None
 
 
-def _too_long(max_row_bytes: int) -> str:
-    return f"the row is longer than {max_row_bytes} bytes (max-row-bytes), or a quote is never closed"
+def _too_long(byte_start: int, max_row_bytes: int) -> _Fault:
+    """Name the bytes up to the limit: how much more of the row was at hand depends on the chunks."""
+    reason = f"the row is longer than {max_row_bytes} bytes (max-row-bytes), or a quote is never closed"
+    return _Fault(reason, byte_start, byte_start + max_row_bytes)
 
 
 def _bad(reason: str, row: int | None, place: tuple[int, int]) -> BadRow:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate, islice
+from itertools import islice
 
 import orjson
 
@@ -59,6 +58,7 @@ class CsvSource:
         self._limits = limits
         self._clock = clock
         self._header: Header | None = None
+        self._described = False
 
     def describe(self, pins: Pins | None) -> SourceObject:
         """Find the object and read its header; see `ports.Source`."""
@@ -66,11 +66,14 @@ class CsvSource:
         self._header = read_header(
             _refuse_gzip(self._stored.read(0), self._url), max_row_bytes=self._limits.max_row_bytes
         )
+        self._described = True
         first_row_byte = size_bytes if self._header is None else self._header.end_byte
         return SourceObject(self._url, found, size_bytes, first_row_byte)
 
     def batches(self, start: Position, *, scale: float = 1.0) -> Iterator[Batch]:
         """Yield the rows from `start` on as batches; see `ports.Source`."""
+        if not self._described:
+            raise RuntimeError("batches before describe")
         if self._header is None:
             return iter(())
         slabs = read_rows(
@@ -118,6 +121,7 @@ def _gather(
                     batch = gathered.batch()
                     gathered = _Gathered(batch.end, clock())
                     yield batch
+                    gathered.opened = clock()  # how long the batch was at work does not make the next one late
     except Exception:
         if gathered.values:
             yield gathered.batch()
@@ -137,8 +141,12 @@ def _full(gathered: _Gathered, limits: BatchLimits, clock: Callable[[], float]) 
 def _room(gathered: _Gathered, limits: BatchLimits, values: list[bytes], taken: int) -> int:
     """How many of `values[taken:]` the batch still takes, one at least."""
     rows = min(limits.interval_rows - len(gathered.values), len(values) - taken)
-    sizes = list(accumulate(map(len, islice(values, taken, taken + rows))))
-    return min(rows, bisect_left(sizes, limits.batch_bytes - gathered.size_bytes) + 1)
+    size_bytes = gathered.size_bytes
+    for count, value in enumerate(islice(values, taken, taken + rows), start=1):
+        size_bytes += len(value)
+        if size_bytes >= limits.batch_bytes:
+            return count
+    return rows
 
 
 def _encoder(value_format: ValueFormat, names: tuple[str, ...]) -> Callable[[Slab], tuple[list[bytes], list[int]]]:
@@ -150,7 +158,11 @@ def _encoder(value_format: ValueFormat, names: tuple[str, ...]) -> Callable[[Sla
 
 
 def _refuse_gzip(chunks: Iterator[bytes], url: str) -> Iterator[bytes]:
-    first = next(chunks, b"")
+    first = b""
+    for chunk in chunks:
+        first += chunk
+        if len(first) >= len(GZIP_MAGIC):
+            break
     if first.startswith(GZIP_MAGIC):
         raise BadSetting(f"{url} is a gzip file", hint="decompress it and name the plain CSV object")
     yield first

@@ -7,6 +7,7 @@ needs. Kafka takes up to 4,096 bytes of metadata (`offset.metadata.max.bytes`).
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from processor.model import CommittedPosition, ForeignPosition, InvalidValue, Pins, Position
 
@@ -40,10 +41,19 @@ def decode(offset: int, metadata: str | None) -> CommittedPosition | ForeignPosi
         said = json.loads(metadata)
         if said["v"] != VERSION:
             return ForeignPosition(offset, f"its metadata has version {said['v']!r}, this program knows {VERSION}")
-        position = Position(int(said["row"]), int(said["byte_offset"]), int(said["skipped"]))
-        committed = CommittedPosition(position, Pins(said["etag"], said["version_id"]), str(said["shape"]))
-    except (ValueError, KeyError, TypeError, InvalidValue) as error:
+        position = Position(*(_typed(said, name, int) for name in ("row", "byte_offset", "skipped")))
+        pins = Pins(_typed(said, "etag", str), _typed(said, "version_id", str, type(None)))
+        committed = CommittedPosition(position, pins, _typed(said, "shape", str))
+    except (ValueError, KeyError, TypeError, RecursionError, InvalidValue) as error:
         return ForeignPosition(offset, f"its metadata cannot be read ({error!r}): {metadata[:200]}")
     if position.row != offset:
         return ForeignPosition(offset, f"its metadata says row {position.row}")
     return committed
+
+
+def _typed(said: dict[str, Any], name: str, *types: type) -> Any:
+    """Return a field as it was written; a number in words, a fraction or a truth value is somebody else's."""
+    if type(said[name]) not in types:
+        msg = f"{name} is {said[name]!r}"
+        raise TypeError(msg)
+    return said[name]

@@ -133,7 +133,7 @@ class KafkaPythonReads:
             return question(self._admin)
 
         def insist() -> T:
-            return insisted(ask, passing=_passing, timeout_s=READ_TIMEOUT_S)
+            return insisted(ask, passing=_passing, timeout_s=READ_TIMEOUT_S * 0.8)
 
         try:
             return self._translated(lambda: bounded(insist, timeout_s=READ_TIMEOUT_S, what=what))

@@ -237,3 +237,8 @@ class SinkSettings:
     def delivery_timeout_ms(self) -> int:
         """Three quarters of the transaction timeout: a batch fails while its transaction can still be aborted."""
         return self.transaction_timeout_ms * 3 // 4
+
+    @property
+    def commit_timeout_s(self) -> float:
+        """Bounds a commit: one takes milliseconds, and after this long a new fence decides it sooner."""
+        return min(15.0, self.delivery_timeout_ms / 1000)

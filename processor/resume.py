@@ -14,7 +14,8 @@ any                                         not ours        Contradiction or Sou
 any of the above, partition ends before `next_offset`       Contradiction: the tail was lost
 ==========================================  ==============  ====================================================
 
-At-least-once knows no position in Kafka: none or no `start_offset` is Fresh, everything else GoOn at C.
+At-least-once knows no position in Kafka: Fresh while C is 0, then GoOn at C. A changed object is refused as soon as
+anything was written to the partition, saved or not.
 """
 
 from __future__ import annotations
@@ -118,6 +119,7 @@ def decide(
     if checkpoint is not None and started:
         _require_tail(checkpoint, bounds)
     if delivery is Delivery.AT_LEAST_ONCE:
+        _require_unwritten_or_same(checkpoint, bounds, source)
         return GoOn(checkpoint.position) if checkpoint and checkpoint.position.row > 0 else first
     if isinstance(position, CommittedPosition):
         _require_rows(checkpoint, position.position, bounds)
@@ -132,6 +134,11 @@ def _rebuild(checkpoint: Checkpoint, bounds: PartitionBounds, source: SourceObje
     offset = checkpoint.next_offset
     if offset is None:
         raise Contradiction("a job with a start has a next_offset", hint="this is a bug; please report it")
+    if offset == UNKNOWN_OFFSET:
+        raise Contradiction(
+            "the position expired, and the checkpoint was lost before it: nobody knows where the job's records begin",
+            hint="start a new job on an empty partition",
+        )
     done = checkpoint.position
     # An empty log that ends one further lost only the commit marker of the saved batch, and no record.
     nothing_after = bounds.start == bounds.end <= offset + COMMIT_MARKERS
@@ -203,18 +210,25 @@ def _require_tail(checkpoint: Checkpoint, bounds: PartitionBounds) -> None:
 
 def _require_rows(checkpoint: Checkpoint | None, position: Position, bounds: PartitionBounds) -> None:
     """Refuse a position that the checkpoint is ahead of, or that the partition is too short for."""
-    if checkpoint is None:
-        return
-    if checkpoint.position.row > position.row:
+    if checkpoint is not None and checkpoint.position.row > position.row:
         raise Contradiction(
             f"the checkpoint counts {checkpoint.position.row} rows, the partition {position.row}", hint=_LOST
         )
-    start_offset = checkpoint.start.start_offset if checkpoint.start else UNKNOWN_OFFSET
+    # Where the job began is unknown after a lost checkpoint; at offset 0 or later it was.
+    start_offset = checkpoint.start.start_offset if checkpoint is not None and checkpoint.start else 0
+    start_offset = 0 if start_offset == UNKNOWN_OFFSET else start_offset
     visible = position.row - position.skipped
-    if start_offset != UNKNOWN_OFFSET and bounds.end - start_offset < visible:
+    if bounds.end - start_offset < visible:
         raise Contradiction(
             f"{visible} rows are said to lie between offsets {start_offset} and {bounds.end}", hint=_LOST
         )
+
+
+def _require_unwritten_or_same(checkpoint: Checkpoint | None, bounds: PartitionBounds, source: SourceObject) -> None:
+    """Refuse a changed object where rows of the old one may be in the partition without having been saved."""
+    started = checkpoint.start if checkpoint else None
+    if started is not None and bounds.end > started.start_offset and started.pins.etag != source.pins.etag:
+        raise _changed(source, started.pins.etag)
 
 
 def _mistaken(what: str) -> Contradiction:

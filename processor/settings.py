@@ -19,6 +19,7 @@ MIB = 2**20
 # Kafka's own rule for topic names; a job id becomes a group and a transactional.id, which may hold more, but a log
 # line, a path and an alarm name may not.
 NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
+TABLE = re.compile(r"[A-Za-z0-9._:/-]{3,1024}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,12 @@ def _transaction_ms(text: str) -> int:
     return number
 
 
+def _table(text: str) -> str:
+    if not TABLE.fullmatch(text):
+        raise ValueError("it is no name or ARN of a DynamoDB table")
+    return text
+
+
 def _name(text: str) -> str:
     if not NAME.fullmatch(text):
         raise ValueError("it may hold letters, digits, '.', '_' and '-', 200 at most")
@@ -81,7 +88,7 @@ def _source(text: str) -> str:
 def _servers(text: str) -> str:
     for server in text.split(","):
         host, colon, port = server.strip().rpartition(":")
-        if not (host and colon and port.isdecimal()):
+        if not (host and colon and port.isdecimal() and 0 < int(port) < 2**16):
             raise ValueError(f"{server!r} is not host:port")
     return ",".join(server.strip() for server in text.split(","))
 
@@ -91,7 +98,7 @@ SETTINGS = (
     Setting("--topic", "KAFKA_TOPIC", _name, None, "the topic; it must exist"),
     Setting("--partition", "KAFKA_PARTITION", _from_zero, 0, "the partition; this job must be its only writer"),
     Setting("--bootstrap-servers", "KAFKA_BOOTSTRAP_SERVERS", _servers, None, "`host:port`, or several with commas"),
-    Setting("--checkpoint-table", "CHECKPOINT_TABLE", str, None, "the DynamoDB table; its only key is `job_id` (S)"),
+    Setting("--checkpoint-table", "CHECKPOINT_TABLE", _table, None, "the DynamoDB table; its only key is `job_id` (S)"),
     Setting(
         "--job-id", "JOB_ID", _name, None,
         "names the job, its group and its transactional.id; by default the object's file name and 8 hex digits of "

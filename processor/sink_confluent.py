@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -14,6 +15,8 @@ from processor.model import FENCE_TIMEOUT_S, LINGER_MS, Batch, CommittedPosition
 from processor.topic_rules import RECORD_OVERHEAD_BYTES, refuse_large
 
 PRODUCE_BATCH_BYTES = 1_000_000
+STALLED_AFTER_S = 8.0
+FLUSH_SLICE_S = 1.0
 # A batch is flushed before the next one, so these only have to be larger than any batch: a queue that fills up in
 # the middle of `produce_batch` would leave a hole.
 QUEUE_RECORDS = 2**31 - 1
@@ -53,7 +56,7 @@ class ConfluentSink(ConfluentReads):
         if not self._exactly_once:
             return
         offset, metadata = group_offset.encode(committed)
-        limit_s = self._settings.delivery_timeout_ms / 1000
+        limit_s = self._settings.commit_timeout_s
         place = TopicPartition(self._settings.topic, self._settings.partition, offset, metadata)
 
         def finish() -> None:
@@ -68,6 +71,7 @@ class ConfluentSink(ConfluentReads):
 
     def discard(self) -> None:
         """Throw the producer away; see `ports.Sink`."""
+        self._forget_clients()  # what they remember of the cluster may be what is wrong
         if self._producer is None:
             return
         held = [self._producer]
@@ -108,7 +112,7 @@ class ConfluentSink(ConfluentReads):
         queued = producer.produce_batch(self._settings.topic, messages, partition=self._settings.partition, **each)
         if queued < len(messages):
             raise KafkaException(next(message["_error"] for message in messages if "_error" in message))
-        left = producer.flush(self._settings.delivery_timeout_ms / 1000)
+        left = _flush_while_it_moves(producer)
         error = failures[0] if failures else last[0].error() if last else None
         if left or error is not None or not last:
             raise KafkaException(error or KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
@@ -138,3 +142,17 @@ class ConfluentSink(ConfluentReads):
             chosen["transactional.id"] = settings.transactional_id
             chosen["transaction.timeout.ms"] = settings.transaction_timeout_ms
         return chosen
+
+
+def _flush_while_it_moves(producer: Producer) -> int:
+    """Flush until nothing is left or nothing has moved for a while; return what is left.
+
+    After a broker's restart librdkafka has been seen to hang in an open transaction until its timeout; a new
+    producer goes on within seconds.
+    """
+    left, moved = len(producer), time.monotonic()
+    while left and time.monotonic() - moved < STALLED_AFTER_S:
+        now_left = producer.flush(FLUSH_SLICE_S)
+        if now_left < left:
+            left, moved = now_left, time.monotonic()
+    return left

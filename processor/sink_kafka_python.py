@@ -50,6 +50,9 @@ class KafkaPythonSink(KafkaPythonReads):
         if not self._exactly_once:
             return
         offset, metadata = group_offset.encode(committed)
+        # librdkafka reads metadata up to a NUL, and past its end where there is none (librdkafka issue 4649); its own
+        # transactions write one.
+        metadata += "\0"
 
         def finish() -> None:
             producer = self._open_transaction()
@@ -59,8 +62,7 @@ class KafkaPythonSink(KafkaPythonReads):
             producer.commit_transaction()
 
         # kafka-python waits without a bound for the coordinator.
-        limit_s = self._settings.delivery_timeout_ms / 1000
-        self._translated(lambda: bounded(finish, timeout_s=limit_s, what="the commit"))
+        self._translated(lambda: bounded(finish, timeout_s=self._settings.commit_timeout_s, what="the commit"))
         self._in_transaction = False
 
     def discard(self) -> None:

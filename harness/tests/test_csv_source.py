@@ -106,6 +106,7 @@ def test_scale_shrinks_rows_and_bytes_but_never_below_one_row() -> None:
 def test_scale_leaves_time_and_max_row_bytes() -> None:
     limits = BatchLimits(100, 100, 5.0, 100)
     assert limits.scaled(0.25) == BatchLimits(25, 25, 5.0, 100)
+    assert limits.scaled(1 / 1_000) == BatchLimits(1, 1, 5.0, 100)
 
 
 def slow_source(chunk_s: float, *, interval_s: float = 5.0) -> tuple[CsvSource, SlowObject]:
@@ -228,6 +229,8 @@ def test_bad_row_comes_after_a_partial_batch_of_the_rows_before_it(bad: bytes, c
     with pytest.raises(BadRow) as refused:
         next(batches)
     assert (refused.value.row, refused.value.byte_start) == (10, 44)
+    with pytest.raises(BadRow, match="row 10, bytes 44 to"):  # and a resume right at it says the same
+        next(source.batches(Position(10, 44)))
 
 
 def test_bad_row_right_at_the_limit_comes_without_an_empty_batch() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from processor.errors import BadSetting
@@ -180,6 +180,7 @@ def test_job_id_differs_by_bucket_key_topic_and_partition_and_by_where_one_ends(
     assert len(ids) == 5 * 2 * 3
 
 
+@example("x" * 1_024)
 @given(st.text(min_size=1).filter(lambda key: not key.endswith("/")))
 def test_derived_job_id_of_any_key_is_one_that_could_be_given(key: str) -> None:
     assert NAME.fullmatch(derive_job_id(f"s3://bucket/{key}", "t" * 249, 2**31))

@@ -1,0 +1,39 @@
+"""A calm CSV of some thousand rows, and the way to start a run of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from chaos.job import Job
+from harness.target import Target
+from harness.workload import Shape, generate
+from harness.world import World
+
+PROCESSOR = (sys.executable, "-m", "processor", "run")
+Start = Callable[..., Target]
+
+
+@pytest.fixture(scope="session")
+def rows_6000() -> Job:
+    """Rows of every kind but the huge ones, six thousand of them."""
+    workload = generate(11, rows=6000, shape=Shape(columns=5, line_ends=("\n", "\r\n"), bom=True))
+    return Job(workload.csv, workload.values("json"))
+
+
+@pytest.fixture
+def start(world: World, topic: str) -> Start:
+    """Return a function that starts a run of an object in the world; what it is not told is as it should be."""
+
+    def start_run(csv: bytes | None, *, number: int = 1, key: str = "rows.csv", **settings: str) -> Target:
+        source = world.upload(key, csv) if csv is not None else f"s3://{world.cloud.bucket}/{key}"
+        environment: Mapping[str, str] = {
+            **world.environment(topic=topic, source=source, job_id=topic),
+            "AWS_EC2_METADATA_DISABLED": "true",  # nobody answers there, and asking takes seconds
+            **settings,
+        }
+        return Target(PROCESSOR, environment, number=number)
+
+    return start_run
