@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None, assemble: Assemble = build_proc
     try:
         return run(flags, os.environ, assemble)
     except ProcessorError as error:
-        print(f"csv-to-kafka: {error}", file=sys.stderr)
+        print("csv-to-kafka:", *str(error).split(), file=sys.stderr)  # one line, whatever a vendor's message holds
         return error.exit_code
     except Exception as error:  # noqa: BLE001  # the last resort: a bug gets its own exit code
         traceback.print_exc()

@@ -39,10 +39,13 @@ def aws_client(service: Literal["s3", "dynamodb"]) -> Any:
     import boto3  # noqa: PLC0415  # half of the start-up time; `--help` and a usage error need none of it
     from botocore.config import Config  # noqa: PLC0415
 
-    region = os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
+    session = boto3.Session()
+    region = os.environ.get("AWS_REGION") or session.region_name
+    if not region:
+        raise BadSetting(f"no region for {service}", hint="set AWS_REGION")
     config = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4})
     try:
-        return boto3.client(service, region_name=region, config=config)
+        return session.client(service, region_name=region, config=config)
     except (BotoCoreError, ValueError) as error:
         raise BadSetting(
             f"no client for {service}: {error}", hint="set AWS_REGION, and check AWS_ENDPOINT_URL"

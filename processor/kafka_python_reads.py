@@ -113,6 +113,8 @@ class KafkaPythonReads:
             raise error(name)
         resource = ConfigResource(ConfigResourceType.TOPIC, name)
         configs = admin.describe_configs([resource], config_filter="all")["topic"][name]
+        if "cleanup.policy" not in configs:  # how this client says that DescribeConfigs was refused
+            raise kafka_errors.TopicAuthorizationFailedError(f"{name}: DescribeConfigs")
         return TopicFacts(
             cluster_id,
             # The form in which Kafka's own tools show it, and the other client.
