@@ -41,6 +41,11 @@ UNKNOWN_TOPIC = frozenset({
 })  # fmt: skip
 
 
+# librdkafka calls only some of these retriable; each is over within moments of a start or an election.
+PASSING = frozenset({
+    KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._WAIT_COORD,  # noqa: SLF001
+})  # fmt: skip
 LOGGER = logging.getLogger("csv-to-kafka.librdkafka")
 URL_SAFE = str.maketrans("+/", "-_")  # the form in which Kafka's own tools show a topic id
 
@@ -198,7 +203,7 @@ class ConfluentReads:
         self._heard = None
         try:
             return call()
-        except (KafkaException, BufferError, TimeoutError, ValueError) as error:
+        except (KafkaException, BufferError, SystemError, TimeoutError, ValueError) as error:
             if self._admin is not None:
                 self._admin.poll(0)  # serves error_cb
             raise _translate(error, self._settings, self._heard) from error
@@ -212,10 +217,14 @@ def _passing(error: Exception) -> bool:
     """A coordinator that is being elected, say; but a topic that is not there stays away."""
     if not isinstance(error, KafkaException) or not isinstance(error.args[0], KafkaError):
         return False
-    return bool(error.args[0].retriable()) and error.args[0].code() not in UNKNOWN_TOPIC
+    said = error.args[0]
+    return said.code() in PASSING or (bool(said.retriable()) and said.code() not in UNKNOWN_TOPIC)
 
 
 def _translate(error: BaseException, settings: SinkSettings, heard: KafkaError | None = None) -> ProcessorError:
+    if isinstance(error, SystemError) and error.__cause__ is not None:
+        # A fatal error is raised out of the call that serves callbacks, and trips over the next callback there.
+        error = error.__cause__
     said = error.args[0] if isinstance(error, KafkaException) and error.args else None
     code = said.code() if isinstance(said, KafkaError) else None
     if heard is not None and heard.code() in REFUSED:

@@ -52,10 +52,11 @@ def test_a_zombie_that_wakes_up_after_the_newer_run_is_done_writes_nothing(
     zombie = start(rows_6000.csv, KAFKA_CLIENT=client, **SLOWLY)
     zombie.await_step(committed, within_s=30, what="the first commit")
     zombie.signal(signal.SIGSTOP)
-    newer = start(None, number=2, KAFKA_CLIENT=client).wait(within_s=60)
+    second = start(None, number=2, KAFKA_CLIENT=client)
+    newer = second.wait(within_s=60)
     zombie.signal(signal.SIGCONT)
     older = zombie.wait(within_s=60)
-    assert (older.exit_code, newer.exit_code) == (4, 0), zombie.stderr
+    assert (older.exit_code, newer.exit_code) == (4, 0), (zombie.stderr, second.stderr)
     judged(world, rows_6000, topic, older, newer)
 
 
