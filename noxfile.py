@@ -48,6 +48,8 @@ PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 nox.needs_version = ">=2025.11"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.sessions = ["lint", "types", "tests", "demo"]
+WORKERS = ("-n", "2", "--dist", "worksteal")  # each has a broker of its own
+ON_DOCKER = ("harness/tests/test_broker.py", "harness/tests/contracts", "chaos/tests/test_kills.py", "-k", "not fake")
 
 
 def install(session: nox.Session, group: str) -> None:
@@ -67,7 +69,22 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the test suite against a real broker; minutes."""
     install(session, "tests")
-    session.run("python", "-m", "pytest", "-m", "not slow", *session.posargs)
+    session.run("python", "-m", "pytest", "-m", "not slow", *WORKERS, *session.posargs)
+
+
+@nox.session(default=False)
+def slow(session: nox.Session) -> None:
+    """Run the tests that take long because something has to time out."""
+    install(session, "tests")
+    session.run("python", "-m", "pytest", "-m", "slow", *WORKERS, *session.posargs)
+
+
+@nox.session(default=False)
+def docker(session: nox.Session) -> None:
+    """Run everything that speaks of delivery against Kafka in a container; needs a Docker engine."""
+    install(session, "tests")
+    session.run("python", "-m", "harness", "image")
+    session.run("python", "-m", "pytest", "-m", "not slow", *ON_DOCKER, *session.posargs, env={"BROKER": "docker"})
 
 
 @nox.session
