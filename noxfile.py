@@ -80,6 +80,13 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def chaos(session: nox.Session) -> None:
+    """Kill the processor on a real broker, again and again, and judge: `-- --seed N --rounds K --kills M`."""
+    install(session, "harness")
+    session.run("python", "-m", "chaos", "run", *session.posargs)
+
+
+@nox.session(default=False)
 def docker(session: nox.Session) -> None:
     """Run everything that speaks of delivery against Kafka in a container; needs a Docker engine."""
     install(session, "tests")

@@ -1,11 +1,11 @@
-"""`python -m chaos demo`: the demonstration."""
+"""`python -m chaos demo`: the demonstration; `python -m chaos run`: a campaign of kills."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from chaos import demo
+from chaos import campaign, demo
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -13,7 +13,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     demo.add_flags(commands.add_parser("demo", help="a real CSV, kills at random rows, and the verdict"))
-    return demo.demo(parser.parse_args(arguments))
+    campaign.add_flags(commands.add_parser("run", help="seeded jobs, killed again and again, each judged"))
+    chosen = parser.parse_args(arguments)
+    return demo.demo(chosen) if chosen.command == "demo" else campaign.campaign(chosen)
 
 
 if __name__ == "__main__":

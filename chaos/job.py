@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chaos.schedule import KillAtRow, Plan
+from chaos.schedule import KillAfter, KillAtRow, KillInBatch, Plan
 from chaos.victim import VARIABLE
 from harness.history import (
     Attempt,
@@ -46,6 +46,14 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Staged:
+    """A job that can be started: its topic, which is its job id too, and the variables of a run."""
+
+    topic: str
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The evidence for the judge, and what a person may want to see beside it."""
 
@@ -53,7 +61,6 @@ class Outcome:
     seconds: tuple[float, ...]
     errors: tuple[str, ...]
     topic: str
-    source: str
     environment: Mapping[str, str]
 
 
@@ -70,6 +77,29 @@ def run_job(
     Also ends when a run ends with a code that a restart does not mend, or after a bounded number of attempts. With
     `clients`, attempts take turns with them.
     """
+    staged = stage(world, job)
+    attempts: list[Attempt] = []
+    seconds: list[float] = []
+    errors: list[str] = []
+    with LiveReader(world.broker.bootstrap_servers, staged.topic) as live:
+        for number in range(1, len(plans) + SPARE_ATTEMPTS + 1):
+            planned = {VARIABLE: str(plans[number - 1]) if number <= len(plans) else ""}
+            if clients:
+                planned["KAFKA_CLIENT"] = clients[number % len(clients)]
+            target = Target(VICTIM, {**staged.environment, **planned}, number=number)
+            attempts.append(target.wait(within_s=ATTEMPT_WITHIN_S))
+            seconds.append(target.seconds)
+            errors.append(target.stderr)
+            if on_attempt is not None:
+                on_attempt(attempts[-1], seconds[-1])
+            if ended(attempts[-1]):
+                break
+        evidence = gather(world, job, staged.topic, attempts=attempts, strikes=strikes_of(plans, attempts), live=live)
+    return Outcome(evidence, tuple(seconds), tuple(errors), staged.topic, staged.environment)
+
+
+def stage(world: World, job: Job) -> Staged:
+    """Make topic and object of a new job."""
     topic = world.create_topic()
     source = world.upload(f"{topic}.csv", job.csv)
     environment = {
@@ -78,24 +108,12 @@ def run_job(
         "DELIVERY": job.delivery,
         **job.settings,
     }
-    attempts: list[Attempt] = []
-    seconds: list[float] = []
-    errors: list[str] = []
-    with LiveReader(world.broker.bootstrap_servers, topic) as live:
-        for number in range(1, len(plans) + SPARE_ATTEMPTS + 1):
-            planned = {VARIABLE: str(plans[number - 1]) if number <= len(plans) else ""}
-            if clients:
-                planned["KAFKA_CLIENT"] = clients[number % len(clients)]
-            target = Target(VICTIM, {**environment, **planned}, number=number)
-            attempts.append(target.wait(within_s=ATTEMPT_WITHIN_S))
-            seconds.append(target.seconds)
-            errors.append(target.stderr)
-            if on_attempt is not None:
-                on_attempt(attempts[-1], seconds[-1])
-            if attempts[-1].exit_code not in (None, os.EX_TEMPFAIL):
-                break
-        evidence = gather(world, job, topic, attempts=attempts, strikes=strikes_of(plans, attempts), live=live)
-    return Outcome(evidence, tuple(seconds), tuple(errors), topic, source, environment)
+    return Staged(topic, environment)
+
+
+def ended(attempt: Attempt) -> bool:
+    """Tell whether starting the job again would do nothing more: it is done, or it was refused."""
+    return attempt.exit_code not in (None, os.EX_TEMPFAIL)
 
 
 def strikes_of(plans: Sequence[Plan], attempts: Sequence[Attempt]) -> tuple[Strike, ...]:
@@ -106,12 +124,13 @@ def strikes_of(plans: Sequence[Plan], attempts: Sequence[Attempt]) -> tuple[Stri
         struck = next((step for step in attempt.steps if step.name == "struck"), None)
         in_flight = int(struck.fields["rows_in_flight"]) if struck else 0
         sent_by_job += sum(step.rows or 0 for step in attempt.steps if step.name == "sent")
-        part_of_batch = in_flight if isinstance(plan, KillAtRow) else 0
+        part_of_batch = in_flight if isinstance(plan, KillAtRow | KillInBatch) else 0
+        announced = struck is not None or isinstance(plan, KillAfter)  # from outside nobody announces it
         strikes.append(
             Strike(
                 plan.__class__.__name__,
                 str(plan),
-                landed=struck is not None and attempt.signal == signal.SIGKILL,
+                landed=announced and attempt.signal == signal.SIGKILL,
                 attempt=attempt.number,
                 rows_sent=sent_by_job + part_of_batch,
                 rows_in_flight=in_flight,

@@ -1,7 +1,9 @@
 """What strikes when: plans drawn from a seed; pure.
 
 A plan travels to the victim as text, so that one variable replays it: `row:1234` kills in mid-batch, when the
-records up to row 1234 have reached the broker; `step:sent:2` kills just after the second `sent`.
+records up to row 1234 have reached the broker; `batch:3:17` kills in the run's third batch, when 17 records of it
+have; `step:sent:2` kills just after the second `sent`; `after:0.25` kills from outside, a quarter of a second after
+the start.
 """
 
 from __future__ import annotations
@@ -33,7 +35,28 @@ class KillAtStep:
         return f"step:{self.step}:{self.time}"
 
 
-Plan: TypeAlias = KillAtRow | KillAtStep
+@dataclass(frozen=True, slots=True)
+class KillInBatch:
+    """SIGKILL in the run's n-th batch, when some of its records have reached the broker: as many, or all but one."""
+
+    batch: int
+    records: int
+
+    def __str__(self) -> str:
+        return f"batch:{self.batch}:{self.records}"
+
+
+@dataclass(frozen=True, slots=True)
+class KillAfter:
+    """SIGKILL from outside, some time after the start, wherever that finds the run."""
+
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"after:{self.seconds:.3f}"
+
+
+Plan: TypeAlias = KillAtRow | KillAtStep | KillInBatch | KillAfter
 
 
 def parse(text: str) -> Plan:
@@ -44,7 +67,12 @@ def parse(text: str) -> Plan:
     if kind == "step":
         step, _, time = rest.partition(":")
         return KillAtStep(step, int(time))
-    raise ValueError(f"{text!r} is neither row:N nor step:NAME:N")
+    if kind == "batch":
+        batch, _, records = rest.partition(":")
+        return KillInBatch(int(batch), int(records))
+    if kind == "after":
+        return KillAfter(float(rest))
+    raise ValueError(f"{text!r} is no plan")
 
 
 def kills_at_rows(rng: random.Random, *, rows: int, kills: int, interval_rows: int) -> tuple[KillAtRow, ...]:
@@ -54,6 +82,25 @@ def kills_at_rows(rng: random.Random, *, rows: int, kills: int, interval_rows: i
         raise ValueError(f"{rows} rows make {batches} whole batches of {interval_rows}, too few for {kills} kills")
     chosen = sorted(rng.sample(range(batches), kills))
     return tuple(KillAtRow(batch * interval_rows + rng.randint(1, interval_rows - 1)) for batch in chosen)
+
+
+def draw(rng: random.Random, *, batches_left: int, interval_rows: int) -> Plan:
+    """Draw the next plan of a campaign; most fall between the first record sent and the save.
+
+    `batches_left` bounds how far into the run it may lie, so that the run lives long enough to meet it.
+    """
+    batch = rng.randint(1, max(1, min(4, batches_left)))
+    (drawn,) = rng.choices(
+        (
+            KillInBatch(batch, rng.randint(1, max(1, interval_rows - 1))),
+            KillAtStep("sent", batch),
+            KillAtStep("committed", batch),
+            KillAfter(rng.uniform(0.05, 0.8)),
+            KillAtStep(rng.choice(("claimed", "fenced", "resumed", "read", "saved")), 1),
+        ),
+        weights=(50, 15, 15, 10, 10),
+    )
+    return drawn
 
 
 def encode(plans: Sequence[Plan]) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NoReturn
 
-from chaos.schedule import KillAtRow, KillAtStep, Plan, parse
+from chaos.schedule import KillAtRow, KillAtStep, KillInBatch, Plan, parse
 from processor.__main__ import main
 from processor.assembly import build_processor
 from processor.model import (
@@ -73,6 +73,7 @@ class StrikingSink:
     def __init__(self, inner: Sink, strike: Strike) -> None:
         self._inner = inner
         self._strike = strike
+        self._batches = 0
 
     def describe(self) -> Destination:
         """See `ports.Sink`."""
@@ -95,15 +96,23 @@ class StrikingSink:
         self._inner.fence()
 
     def send(self, batch: Batch) -> int | None:
-        """Send the batch, or die when the part of it before the planned row is acknowledged."""
-        plan = self._strike.plan
-        if isinstance(plan, KillAtRow) and batch.start.row < plan.row < batch.end.row:
-            part = first_rows(batch, plan.row - batch.start.row)
-            self._inner.send(part)
-            self._strike.rows_in_flight = len(part.values)
+        """Send the batch, or die when the planned part of it is acknowledged."""
+        self._batches += 1
+        count = self._rows_before_death(batch)
+        if count:
+            self._inner.send(first_rows(batch, count))
+            self._strike.rows_in_flight = count
             self._strike.land()
         self._strike.rows_in_flight = len(batch.values)
         return self._inner.send(batch)
+
+    def _rows_before_death(self, batch: Batch) -> int:
+        plan = self._strike.plan
+        if isinstance(plan, KillAtRow) and batch.start.row < plan.row < batch.end.row:
+            return plan.row - batch.start.row
+        if isinstance(plan, KillInBatch) and plan.batch == self._batches:
+            return max(1, min(plan.records, len(batch.values) - 1))
+        return 0
 
     def commit(self, committed: CommittedPosition) -> None:
         """See `ports.Sink`."""

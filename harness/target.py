@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO
 
 from harness.history import Attempt, Step
@@ -84,10 +84,16 @@ class Target:
         stdout = self._process.stdout
         if stdout is None:
             return
-        for line in stdout:
-            try:
-                fields = json.loads(line)
-            except ValueError:
-                continue  # a COMMAND of somebody else may print what it likes
-            if isinstance(fields, dict) and "step" in fields:
-                self.steps.append(Step(fields))
+        for step in parse_steps(stdout):
+            self.steps.append(step)  # one by one, for whoever awaits a step
+
+
+def parse_steps(lines: Iterable[bytes]) -> Iterator[Step]:
+    """Yield the step lines; a COMMAND of somebody else may print what it likes between them."""
+    for line in lines:
+        try:
+            fields = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(fields, dict) and "step" in fields:
+            yield Step(fields)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from botocore.exceptions import (
@@ -16,6 +17,7 @@ from botocore.exceptions import (
 from processor.errors import AccessDenied, BadSetting
 
 if TYPE_CHECKING:
+    import boto3
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
@@ -24,6 +26,14 @@ REFUSALS = frozenset({
     "ExpiredTokenException", "InvalidAccessKeyId", "InvalidClientTokenId", "InvalidSignatureException",
     "MissingAuthenticationTokenException", "SignatureDoesNotMatch", "UnrecognizedClientException",
 })  # fmt: skip
+
+
+@cache
+def aws_session() -> boto3.Session:
+    """Return the one session, which has read each service's model once."""
+    import boto3  # noqa: PLC0415  # half of the start-up time; `--help` and a usage error need none of it
+
+    return boto3.Session()
 
 
 @overload
@@ -36,10 +46,9 @@ def aws_client(service: Literal["s3", "dynamodb"]) -> Any:
     Credentials, region and endpoint come from boto3's own variables. boto3 reads AWS_DEFAULT_REGION only, ECS and
     Fargate set AWS_REGION: either is taken. Raises BadSetting when there is no region, or the endpoint is no URL.
     """
-    import boto3  # noqa: PLC0415  # half of the start-up time; `--help` and a usage error need none of it
     from botocore.config import Config  # noqa: PLC0415
 
-    session = boto3.Session()
+    session = aws_session()
     region = os.environ.get("AWS_REGION") or session.region_name
     if not region:
         raise BadSetting(f"no region for {service}", hint="set AWS_REGION")

@@ -1,0 +1,209 @@
+"""A campaign on a real broker: seeded jobs, each killed again and again, each judged.
+
+Everything that chance decides comes from the campaign's seed: the workload, the client, the interval, and what is
+planned for each attempt. What an outside kill meets depends on the machine; its plan does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import secrets
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chaos.job import Job, Staged, ended, gather, stage, strikes_of
+from chaos.nursery import Nursery
+from chaos.schedule import KillAfter, Plan, draw
+from chaos.victim import VARIABLE
+from harness.broker import BrokerKind
+from harness.checker import Validity, Verdict, judge, merge
+from harness.history import Attempt, Evidence
+from harness.partition import Client, LiveReader
+from harness.workload import Shape, generate
+from harness.world import World
+
+ATTEMPT_WITHIN_S = 120.0
+MOST_ATTEMPTS_BEYOND_KILLS = 20
+EXIT = {Validity.VALID: 0, Validity.INVALID: 1, Validity.UNKNOWN: 3}
+# Where a kill fell, told by the last step before it. The first three lie between the first record sent and the save.
+PLACES = {
+    "read": "sending",
+    "sent": "flushed, not committed",
+    "committed": "committed, not saved",
+    "saved": "saved, before the next batch",
+    "claimed": "claimed, not fenced",
+    "fenced": "fenced, not resumed",
+    "rebuilt": "fenced, not resumed",
+    "resumed": "resumed, nothing sent",
+    "": "before the claim",
+}
+IN_FLIGHT = ("sending", "flushed, not committed", "committed, not saved")
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One job of a campaign, as its seed draws it."""
+
+    number: int
+    seed: int
+    job: Job
+    interval_rows: int
+    kills: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a campaign has seen so far; shared by its workers."""
+
+    kills: int = 0
+    places: Counter[str] = field(default_factory=Counter)
+    clients: Counter[str] = field(default_factory=Counter)
+    verdicts: list[Validity] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def count(self, drawn: Round, attempts: Sequence[Attempt], verdict: Verdict) -> int:
+        """Add a judged round; return how many kills it had."""
+        killed = [attempt for attempt in attempts if attempt.signal == signal.SIGKILL]
+        with self.lock:
+            self.kills += len(killed)
+            self.clients[drawn.job.client] += len(killed)
+            self.places.update(map(place_of, killed))
+            self.verdicts.append(verdict.validity)
+        return len(killed)
+
+
+def place_of(attempt: Attempt) -> str:
+    """Say where in the protocol a killed attempt ended."""
+    steps = [step for step in attempt.steps if step.name != "struck"]
+    return PLACES.get(steps[-1].name if steps else "", "elsewhere")
+
+
+def draw_round(seed: int, number: int, *, kills: int, client: Client | None) -> Round:
+    """Draw a job: rows of every kind, tiny to middling intervals, any compression, either client and format."""
+    rng = random.Random(f"{seed}/{number}")
+    interval_rows = rng.choice((1, 3, 10, 40, 100))
+    rows = min(6000, interval_rows * kills * 5 + rng.randint(0, 50))
+    shape = Shape(columns=rng.randint(1, 6), bom=rng.choice((True, False)), huge_rows=rng.choice((0, 0, 1)))
+    workload = generate(rng.randrange(2**32), rows=rows, shape=shape)
+    value_format = rng.choice(("json", "json", "raw"))
+    settings = {
+        "CHECKPOINT_INTERVAL": str(interval_rows),
+        "KAFKA_COMPRESSION": rng.choice(("none", "gzip", "lz4", "lz4")),
+        "VALUE_FORMAT": value_format,
+    }
+    chosen: Client = client or ("kafka-python", "confluent")[number % 2]
+    return Round(
+        number, seed, Job(workload.csv, workload.values(value_format), chosen, settings=settings), interval_rows, kills
+    )
+
+
+def play(world: World, nursery: Nursery, drawn: Round) -> tuple[Evidence, list[Attempt]]:
+    """Run the job through its deaths to its end and gather the evidence."""
+    rng = random.Random(f"{drawn.seed}/{drawn.number}/plans")
+    staged = stage(world, drawn.job)
+    attempts: list[Attempt] = []
+    plans: list[Plan | None] = []
+    with LiveReader(world.broker.bootstrap_servers, staged.topic) as live:
+        for plan in _plans(rng, drawn, attempts):
+            attempts.append(_attempt(nursery, staged, plan, number=len(attempts) + 1))
+            plans.append(plan)
+            if ended(attempts[-1]):
+                break
+        struck = [(plan, attempt) for plan, attempt in zip(plans, attempts, strict=True) if _counts(plan, attempt)]
+        strikes = strikes_of([plan for plan, _ in struck if plan], [attempt for _, attempt in struck])
+        evidence = gather(world, drawn.job, staged.topic, attempts=attempts, strikes=strikes, live=live)
+    return evidence, attempts
+
+
+def _plans(rng: random.Random, drawn: Round, attempts: Sequence[Attempt]) -> Iterator[Plan | None]:
+    """Yield a plan for each attempt until the kills are done or hardly any batch is left, then none."""
+    for _ in range(drawn.kills + MOST_ATTEMPTS_BEYOND_KILLS):
+        done = max((step.next_row or 0 for attempt in attempts for step in attempt.steps), default=0)
+        batches_left = (len(drawn.job.expected) - done) // drawn.interval_rows - 1
+        killed = sum(attempt.signal == signal.SIGKILL for attempt in attempts)
+        if killed >= drawn.kills or batches_left < 1:
+            yield None
+        else:
+            yield draw(rng, batches_left=batches_left, interval_rows=drawn.interval_rows)
+
+
+def _counts(plan: Plan | None, attempt: Attempt) -> bool:
+    """A kill from outside that came after the end was no strike; any other plan that missed leaves the run unknown."""
+    return plan is not None and not (isinstance(plan, KillAfter) and attempt.signal is None)
+
+
+def _attempt(nursery: Nursery, staged: Staged, plan: Plan | None, *, number: int) -> Attempt:
+    outside = plan.seconds if isinstance(plan, KillAfter) else None
+    inside = "" if plan is None or outside is not None else str(plan)
+    return nursery.run(
+        {**staged.environment, VARIABLE: inside}, number=number, within_s=ATTEMPT_WITHIN_S, kill_after_s=outside
+    )
+
+
+def campaign(chosen: argparse.Namespace) -> int:
+    """Run the rounds on two workers; print what was seen; return the exit code of the merged verdict."""
+    seed = secrets.randbelow(2**32) if chosen.seed is None else chosen.seed
+    _say(f"seed {seed}: {chosen.rounds} jobs, {chosen.kills} kills each")
+    tally, began = Tally(), time.monotonic()
+    numbers = range(chosen.first, chosen.first + chosen.rounds)
+    with World(kind=chosen.broker) as world, ThreadPoolExecutor(chosen.workers) as pool:
+        _say(f"{world.broker.kind} broker, S3 and DynamoDB are up")
+        shares = [numbers[worker :: chosen.workers] for worker in range(chosen.workers)]
+        for done in [pool.submit(_work, world, chosen, seed, share, tally) for share in shares]:
+            done.result()
+    _summary(tally, seconds=time.monotonic() - began)
+    return EXIT[merge(iter(tally.verdicts))]
+
+
+def _work(world: World, chosen: argparse.Namespace, seed: int, share: range, tally: Tally) -> None:
+    with Nursery() as nursery:
+        for number in share:
+            drawn = draw_round(seed, number, kills=chosen.kills, client=chosen.client)
+            evidence, attempts = play(world, nursery, drawn)
+            verdict = judge(evidence)
+            kills = tally.count(drawn, attempts, verdict)
+            client, rows = drawn.job.client, len(drawn.job.expected)
+            _say(f"  {number}: {client}, {rows:,} rows by {drawn.interval_rows}, {kills} kills: {verdict.validity}")
+            if verdict.validity is not Validity.VALID:
+                _say_failure(evidence, verdict, seed=seed, number=number, kills=chosen.kills)
+
+
+def _say_failure(evidence: Evidence, verdict: Verdict, *, seed: int, number: int, kills: int) -> None:
+    folder = Path("runs") / f"{seed}-{number}"
+    evidence.save(folder)
+    _say(verdict.summary)
+    _say(f"replay: nox -s chaos -- --seed {seed} --first {number} --rounds 1 --kills {kills}   evidence: {folder}/")
+
+
+def _summary(tally: Tally, *, seconds: float) -> None:
+    found = Counter(tally.verdicts)
+    _say(f"\n{tally.kills:,} SIGKILLs in {seconds / 60:.1f} minutes, {tally.kills / seconds * 60:.0f} a minute")
+    _say("by client: " + ", ".join(f"{client} {kills:,}" for client, kills in sorted(tally.clients.items())))
+    for place, kills in tally.places.most_common():
+        _say(f"  {kills:6,} {kills / tally.kills:4.0%} {'#' * round(40 * kills / tally.kills)} {place}")
+    in_flight = sum(tally.places[place] for place in IN_FLIGHT)
+    _say(f"  {in_flight / max(tally.kills, 1):.0%} between the first record sent and the save")
+    _say("verdicts: " + ", ".join(f"{count} {validity}" for validity, count in sorted(found.items())))
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Give the parser what a campaign can be told."""
+    parser.add_argument("--seed", type=int, help="draws everything; printed if not given")
+    parser.add_argument("--rounds", type=int, default=10, help="jobs (default 10)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first job, to replay one (default 0)")
+    parser.add_argument("--kills", type=int, default=12, help="SIGKILLs for each job (default 12)")
+    parser.add_argument("--client", choices=["kafka-python", "confluent"], help="by default they take turns")
+    kinds: tuple[BrokerKind, ...] = ("auto", "jvm", "docker", "external")
+    parser.add_argument("--broker", choices=kinds, default="auto")
+    parser.add_argument("--workers", type=int, default=2, help="jobs at once (default 2)")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
