@@ -6,6 +6,7 @@ schedule of faults gives one history. The judge is the same as for real runs.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -51,10 +52,11 @@ class Notes:
     """An observer that keeps the steps."""
 
     steps: list[Step] = field(default_factory=list)
+    ticks: Iterator[int] = field(default_factory=itertools.count)
 
     def step(self, step: StepName, **fields: object) -> None:
-        """Keep a step; see `ports.Observer`."""
-        self.steps.append(Step({"step": step.value, **fields}))
+        """Keep a step, with the order of all steps as its clock; see `ports.Observer`."""
+        self.steps.append(Step({"step": step.value, "ts": next(self.ticks), **fields}))
 
 
 class FakeJob:
@@ -77,11 +79,13 @@ class FakeJob:
         self.partition = FakePartition(markers_lag=markers_lag)
         self.table = FakeCheckpointTable()
         self.attempts: list[Attempt] = []
+        self._numbers = itertools.count(1)  # of attempts as they start: one may end before an older one
+        self._ticks = itertools.count()  # one clock for all runs, so that the judge can tell what came first
 
     def attempt(self, owner: str | None = None) -> Attempt:
         """Run one process of the job to its end, its death or its refusal."""
-        number = len(self.attempts) + 1
-        notes = Notes()
+        number = next(self._numbers)
+        notes = Notes(ticks=self._ticks)
         code: int | None = EXIT_DONE
         died: int | None = None
         try:

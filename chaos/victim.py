@@ -1,7 +1,8 @@
 """The processor with a strike inside: `python -m chaos.victim run`, the plan in CHAOS_STRIKE.
 
 The processor itself has no code for tests: the strike sits in a sink around the real one, and in the observer. Just
-before it dies the victim writes a last line, step `struck`, that says how many rows were in flight.
+before it dies the victim writes a last line, step `struck`, that says how many rows were in flight. CHAOS_MUTANT names
+a mutant: the processor is broken in that way before it starts.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from processor.step_lines import StepLines
 from processor.stop import StopSignal
 
 VARIABLE = "CHAOS_STRIKE"
+MUTANT_VARIABLE = "CHAOS_MUTANT"
 
 
 class Strike:
@@ -141,5 +143,14 @@ def build_victim(settings: Settings, observer: Observer, stop: StopSignal) -> CS
     )
 
 
+def plant_mutant() -> None:
+    """Break the processor as CHAOS_MUTANT says, if it does. Raises NoSuchMutant."""
+    if name := os.environ.get(MUTANT_VARIABLE):
+        from chaos.mutants import apply  # noqa: PLC0415  # both clients and the fakes: only a mutant pays for them
+
+        apply(name)
+
+
 if __name__ == "__main__":
+    plant_mutant()
     sys.exit(main(assemble=build_victim))

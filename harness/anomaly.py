@@ -207,7 +207,7 @@ class CheckpointAhead:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointRegressed:
-    """A later version of the checkpoint has a smaller `last_line` or a smaller `epoch` than the one before it."""
+    """A later version has a smaller `last_line` or `epoch` than the one before it, or a new owner in an old epoch."""
 
     version: int
     attribute: str

@@ -64,7 +64,7 @@ class CheckpointManager:
             f"{CLAIM_ROUNDS} other runs claimed the job {self._job_id!r} meanwhile", hint="start one run at a time"
         )
 
-    def begin(self, start: JobStart, position: Position) -> None:
+    def begin(self, start: JobStart, position: Position, *, next_offset: int | None = None) -> None:
         """Save what the job is pinned to; see `ports.Checkpoints`."""
         self._write(
             {
@@ -76,7 +76,7 @@ class CheckpointManager:
                 "partition": start.destination.partition,
                 "shape": start.shape,
                 "start_offset": start.start_offset,
-                "next_offset": max(start.start_offset, 0),
+                "next_offset": max(start.start_offset, 0) if next_offset is None else next_offset,
             },
             position,
         )

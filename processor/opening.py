@@ -166,7 +166,10 @@ class Opening:
             else:
                 offset = bounds.end if start.row == 0 else UNKNOWN_OFFSET
             self._checkpoints.begin(
-                JobStart(self.object.url, self.object.pins, self._rules.shape, self.destination, offset), start
+                JobStart(self.object.url, self.object.pins, self._rules.shape, self.destination, offset),
+                start,
+                # One write with the rows it belongs to: a death between two would make a later rebuild read elsewhere.
+                next_offset=bounds.end if start.row else None,
             )
         if not self.exactly_once or start.row == 0:
             return Opened(start, None)

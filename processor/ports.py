@@ -156,8 +156,10 @@ class Checkpoints(Protocol):
         recognised by its owner.
         """
 
-    def begin(self, start: JobStart, position: Position) -> None:
+    def begin(self, start: JobStart, position: Position, *, next_offset: int | None = None) -> None:
         """Save pins, shape, place and `start_offset` at the first fence, or anew while no row is committed.
+
+        `next_offset` belongs to `position`; None is for a job without a row, which starts at `start_offset`.
 
         Raises as `save`.
         """

@@ -170,6 +170,15 @@ class TestStateThatContradictsItself:
         assert steps(attempt, "resumed")[0]["row"] == 4
         assert [value for _, value in job.partition.committed()] == list(job.workload.values("json"))
 
+    def test_a_death_while_a_lost_checkpoint_is_made_anew_leaves_a_rebuild_its_right_place(self) -> None:
+        job = dead_in_its_third_batch(generate(5, rows=9, shape=Shape(columns=2, repeat_rate=1)))  # equal rows
+        job.table.delete(JOB_ID)
+        job.faults.strike_next("checkpoints.save", "crashes before")
+        assert job.attempt().signal == 9
+        job.partition.expire_group_offsets()
+        assert job.finish().exit_code == 0
+        assert judge(job.evidence()).validity is Validity.VALID
+
     def test_a_checkpoint_ahead_of_the_position_is_refused_with_6_and_nothing_sent(self, workload: Workload) -> None:
         job = dead_in_its_third_batch(workload)
         stored = job.table.get(JOB_ID)

@@ -78,11 +78,20 @@ def _saved_too_early(case: Case, attempt: Attempt) -> Iterator[CheckpointAhead]:
 
 
 def find_checkpoints_regressed(case: Case) -> Iterator[CheckpointRegressed]:
-    """Versions behind the one before them, whoever wrote it: a lower epoch may not save, a save may not go back."""
+    """Versions behind the one before them, whoever wrote it: a lower epoch may not save, a save may not go back.
+
+    An epoch belongs to one owner, so a claim that does not raise it is behind what it should be.
+    """
     before: CheckpointVersion | None = None
     for version in case.evidence.checkpoints:
         for attribute in () if before is None or version.planted else ("epoch", "last_line"):
             was, now = before.count(attribute) if before else None, version.count(attribute)
-            if was is not None and now is not None and now < was:
+            least_rise = attribute == "epoch" and before is not None and _changes_owner(before, version)
+            if was is not None and now is not None and now < was + least_rise:
                 yield CheckpointRegressed(version.number, attribute, was, now, version.count("epoch"))
         before = version
+
+
+def _changes_owner(before: CheckpointVersion, version: CheckpointVersion) -> bool:
+    owners = [(seen.attributes or {}).get("owner") for seen in (before, version)]
+    return None not in owners and owners[0] != owners[1]

@@ -26,6 +26,8 @@ def find_silent_successes(case: Case) -> Iterator[SilentSuccess]:
         yield SilentSuccess(attempt, f"the checkpoint says {version.attributes.get('status')}")
     elif counted is not None and counted - (version.count("skipped") or 0) != rows:
         yield SilentSuccess(attempt, f"the checkpoint counts {counted:,} rows, the object has {rows:,}")
+    elif version.good_rows is not None and version.good_rows < rows:
+        yield SilentSuccess(attempt, f"the checkpoint was last saved at row {version.good_rows:,} of {rows:,}")
 
 
 def find_stuck(case: Case) -> Iterator[Stuck]:

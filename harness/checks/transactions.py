@@ -78,6 +78,7 @@ def find_torn_transactions(case: Case) -> Iterator[TornTransaction]:
     uncommitted = case.evidence.uncommitted
     if uncommitted is not None:
         yield from _tears(case, uncommitted.since(case.evidence.first_offset))
+    yield from _positions_without_rows(case)
     position, end = case.evidence.position, case.visible_end
     if position is not None and position.good_rows != end:
         detail = f"the position is row {position.good_rows}, but the visible rows end before row {end}"
@@ -85,6 +86,19 @@ def find_torn_transactions(case: Case) -> Iterator[TornTransaction]:
     elif position is None and not case.finished and end and case.batches and end not in _borders(case):
         detail = "the visible rows end inside a batch"
         yield TornTransaction(end, case.records.offsets[-1] if len(case.records) else None, detail)
+
+
+def _positions_without_rows(case: Case) -> Iterator[TornTransaction]:
+    """Where a run resumed just behind rows that are not there: what moved the position did not bring its rows."""
+    for attempt in case.evidence.attempts:
+        for step in attempt.steps:
+            reached = step.next_row if step.name == "resumed" else None
+            for hole in case.differences.missing if reached is not None else ():
+                if reached is not None and hole.row < reached <= hole.row + hole.rows:
+                    detail = (
+                        f"attempt {attempt.number} found the position at row {reached}, and the rows before it gone"
+                    )
+                    yield TornTransaction(hole.row, None, detail)
 
 
 def _borders(case: Case) -> set[int]:

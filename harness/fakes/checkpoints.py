@@ -100,7 +100,7 @@ class FakeCheckpoints:
         """Take the job over with the next epoch."""
         return self._call("checkpoints.claim", self._claim)
 
-    def begin(self, start: JobStart, position: Position) -> None:
+    def begin(self, start: JobStart, position: Position, *, next_offset: int | None = None) -> None:
         """Save what the job is pinned to from now on."""
         changes: dict[str, int | str | None] = {
             "source": start.source_url,
@@ -111,7 +111,7 @@ class FakeCheckpoints:
             "partition": start.destination.partition,
             "shape": start.shape,
             "start_offset": start.start_offset,
-            "next_offset": start.start_offset,
+            "next_offset": max(start.start_offset, 0) if next_offset is None else next_offset,
         }
         self._call("checkpoints.begin", lambda: self._write(changes | _placed(position)))
 

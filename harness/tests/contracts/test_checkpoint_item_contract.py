@@ -10,7 +10,7 @@ import pytest
 from harness.tests.contracts.checkpoint_worlds import CheckpointWorld
 from harness.tests.contracts.job import BEGINNING, LATER, START, lease_of
 from processor.errors import CheckpointUnavailable, Contradiction, PlaceMissing
-from processor.model import Destination, JobStart, Lease, Pins, Status
+from processor.model import UNKNOWN_OFFSET, Destination, JobStart, Lease, Pins, Status
 
 # Design, section 2: every name and its type. `rows` and `error` come with the end of a run.
 NUMBERS = {"last_line", "byte_offset", "skipped", "partition", "start_offset", "next_offset", "epoch", "rows"}
@@ -31,6 +31,16 @@ class TestBeginAndFinish:
         assert checkpoint is not None
         assert (checkpoint.start, checkpoint.position) == (start, BEGINNING)
         assert checkpoint.next_offset == start.start_offset
+
+    def test_begin_of_a_job_whose_checkpoint_was_lost_keeps_the_offset_of_its_rows(
+        self, checkpoint_world: CheckpointWorld
+    ) -> None:
+        run = checkpoint_world.run("me")
+        run.claim()
+        run.begin(replace(START, start_offset=UNKNOWN_OFFSET), LATER, next_offset=29)
+        checkpoint = run.read()
+        assert checkpoint is not None
+        assert (checkpoint.position, checkpoint.next_offset) == (LATER, 29)
 
     def test_begin_anew_replaces_every_pin(self, checkpoint_world: CheckpointWorld) -> None:
         run = checkpoint_world.run("me")

@@ -1,0 +1,214 @@
+"""Mutants that go on at the wrong place after a death."""
+# ruff: noqa: SLF001  # a mutant reaches into what it breaks
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+from chaos.mutants.registry import Change, mutant
+from chaos.mutants.trials import Trial, accented, checkpoint_lost, gappy, numbered, position_expires
+from processor.csv_rows import Slab
+from processor.model import Batch, Checkpoint, Position
+from processor.opening import Opened
+from processor.resume import Fresh, GoOn, Rebuild
+
+DECIDE = "processor.opening.decide"
+RESUME = "processor.opening.Opening.resume"
+BETWEEN_BATCHES = ("sink.send:3 crashes before",)
+BEFORE_THE_SECOND_SAVE = ("checkpoints.save:2 crashes before",)
+EXPIRED = "the group offset expires before the second run"
+
+
+def _whole(opening: Any) -> bytes:
+    return b"".join(opening._source._stored.read(0))
+
+
+def _resuming_at(byte_of: Callable[[Any, Position], int]) -> Change:
+    """Return the opening that goes on at another byte than the position says, once there are rows."""
+
+    def make(original: Any) -> Any:
+        def resume(self: Any) -> Opened:
+            opened: Opened = original(self)
+            if opened.position.row == 0:
+                return opened
+            return replace(opened, position=replace(opened.position, byte_offset=byte_of(self, opened.position)))
+
+        return resume
+
+    return make
+
+
+@mutant(
+    "processor.csv_source._encoder", expected="Phantom", trial=Trial(accented, BETWEEN_BATCHES), real="step:saved:2"
+)
+def counts_characters(original: Any) -> Any:
+    """Counts characters where the position counts bytes."""
+
+    def encoder(*settings: Any) -> Any:
+        encode = original(*settings)
+        further_bytes = 0
+
+        def counted(slab: Slab) -> tuple[list[bytes], list[int]]:
+            nonlocal further_bytes
+            values, _ = encode(slab)
+            counts = []
+            for start, end in zip(slab.starts, slab.ends, strict=True):
+                row = slab.lines[start - slab.base : end - slab.base]
+                further_bytes += len(row) - len(row.decode())
+                counts.append(end - further_bytes)
+            return values, counts
+
+        return counted
+
+    return encoder
+
+
+@mutant(RESUME, expected="Duplicate", trial=Trial(numbered, BETWEEN_BATCHES), real="step:saved:2")
+def resumes_one_row_early(original: Any) -> Any:
+    """Goes on at the last row that is done."""
+    return _resuming_at(lambda opening, p: _whole(opening).rfind(b"\n", 0, p.byte_offset - 1) + 1)(original)
+
+
+@mutant(RESUME, expected="Lost", trial=Trial(numbered, BETWEEN_BATCHES), real="step:saved:2")
+def resumes_one_row_late(original: Any) -> Any:
+    """Goes on after the next row."""
+    return _resuming_at(lambda opening, p: _whole(opening).find(b"\n", p.byte_offset) + 1)(original)
+
+
+@mutant(RESUME, expected="Duplicate", trial=Trial(gappy, BETWEEN_BATCHES), real="step:saved:2")
+def skips_lines_on_resume(original: Any) -> Any:
+    """Skips as many lines as rows are done, though a blank line is no row."""
+
+    def after_as_many_lines(opening: Any, position: Position) -> int:
+        lines = _whole(opening).splitlines(keepends=True)
+        return sum(map(len, lines[: 1 + position.row]))  # the header is the first
+
+    return _resuming_at(after_as_many_lines)(original)
+
+
+@mutant(DECIDE, expected="Duplicate", trial=Trial(numbered, BEFORE_THE_SECOND_SAVE), real="step:committed:2")
+def resumes_at_the_checkpoint(original: Any) -> Any:
+    """Goes on at the checkpoint, in exactly-once too."""
+
+    def decide(delivery: Any, checkpoint: Checkpoint | None, position: Any, **facts: Any) -> Any:
+        decision = original(delivery, checkpoint, position, **facts)
+        if isinstance(decision, GoOn) and checkpoint is not None and checkpoint.position.row > 0:
+            return GoOn(checkpoint.position)
+        return decision
+
+    return decide
+
+
+@mutant(
+    DECIDE,
+    expected="Duplicate",
+    trial=Trial(numbered, BETWEEN_BATCHES, "the checkpoint is lost before the second run", checkpoint_lost),
+    real="step:saved:2, then the item is deleted",
+)
+def starts_anew_without_a_checkpoint(original: Any) -> Any:
+    """Takes a job without a checkpoint for a new one, whatever the position says."""
+
+    def decide(delivery: Any, checkpoint: Checkpoint | None, position: Any, **facts: Any) -> Any:
+        started = checkpoint is not None and checkpoint.start is not None
+        return original(delivery, checkpoint, position if started else None, **facts)
+
+    return decide
+
+
+@mutant(
+    DECIDE,
+    expected="Duplicate",
+    trial=Trial(numbered, ("checkpoints.save:1 crashes before",), EXPIRED, position_expires),
+    real="step:committed:1, then the group is deleted",
+)
+def skips_the_rebuild(original: Any) -> Any:
+    """Starts with the first row when the position has expired."""
+
+    def decide(*states: Any, source: Any, **facts: Any) -> Any:
+        decision = original(*states, source=source, **facts)
+        return Fresh(Position(0, source.first_row_byte)) if isinstance(decision, Rebuild) else decision
+
+    return decide
+
+
+@mutant(
+    DECIDE,
+    expected="Duplicate",
+    trial=Trial(numbered, BEFORE_THE_SECOND_SAVE, EXPIRED, position_expires),
+    real="step:committed:2, then the group is deleted",
+)
+def rebuilds_from_the_end(original: Any) -> Any:
+    """Looks for committed rows from the partition's end on, where there are none."""
+
+    def decide(*states: Any, bounds: Any, **facts: Any) -> Any:
+        decision = original(*states, bounds=bounds, **facts)
+        return replace(decision, offset=bounds.end) if isinstance(decision, Rebuild) else decision
+
+    return decide
+
+
+def _uncommitted_kafka_python(original: Any) -> Any:
+    return lambda **settings: original(**{**settings, "isolation_level": "read_uncommitted"})
+
+
+def _uncommitted_confluent(original: Any) -> Any:
+    return lambda settings: original({**settings, "isolation.level": "read_uncommitted"})
+
+
+@mutant(
+    "harness.fakes.sink.FakeSink.records",
+    expected="Lost",
+    trial=Trial(numbered, ("sink.send:3 crashes at 1",), EXPIRED, position_expires),
+    real="row:5, then the group is deleted",
+    also={
+        "processor.kafka_python_reads.KafkaConsumer": _uncommitted_kafka_python,
+        "processor.confluent_reads.Consumer": _uncommitted_confluent,
+    },
+)
+def rebuilds_from_uncommitted_records(_original: Any) -> Any:
+    """Counts aborted records as rows when it rebuilds the position."""
+
+    def records(self: Any, start_offset: int) -> Iterator[tuple[int, bytes]]:
+        return iter([seen for seen in self._partition.uncommitted() if seen[0] >= start_offset])
+
+    return records
+
+
+@mutant(
+    "processor.opening.match_committed",
+    expected="Lost",
+    trial=Trial(numbered, BEFORE_THE_SECOND_SAVE, EXPIRED, position_expires),
+    real="step:committed:2, then the group is deleted",
+)
+def rebuilds_one_row_too_many(original: Any) -> Any:
+    """Counts the last committed row twice when it rebuilds the position."""
+
+    def match(records: Any, batches: Iterable[Batch], start: Position) -> Position:
+        held = list(batches)
+        reached: Position = original(records, iter(held), start)
+        for batch in held:
+            if batch.start.row <= reached.row < batch.end.row:
+                return Position(reached.row + 1, batch.byte_ends[reached.row - batch.start.row])
+        return reached
+
+    return match
+
+
+@mutant(
+    "processor.processor.CSVToKafkaProcessor._resume",
+    expected="Duplicate",
+    trial=Trial(numbered, ("sink.commit:2 crashes at 1",)),
+    real="a commit held back until after the next run's read of the position",
+)
+def reads_the_position_before_fencing(original: Any) -> Any:
+    """Reads the position first and fences then, so a dead run's commit can still come in between."""
+
+    def resume(self: Any) -> Any:
+        early = self._opening._position()
+        with mock.patch.object(self._opening, "_position", return_value=early):
+            return original(self)
+
+    return resume
