@@ -13,10 +13,11 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from chaos.job import Job, Staged, ended, gather, stage, strikes_of
 from chaos.nursery import Nursery
@@ -26,9 +27,11 @@ from harness.broker import BrokerKind
 from harness.checker import Validity, Verdict, judge, merge
 from harness.history import Attempt, Evidence
 from harness.partition import Client, LiveReader
+from harness.target import Target
 from harness.workload import Shape, generate
 from harness.world import World
 
+Launch: TypeAlias = Callable[[Staged, "Plan | None", int], Attempt]
 ATTEMPT_WITHIN_S = 120.0
 MOST_ATTEMPTS_BEYOND_KILLS = 20
 EXIT = {Validity.VALID: 0, Validity.INVALID: 1, Validity.UNKNOWN: 3}
@@ -104,15 +107,16 @@ def draw_round(seed: int, number: int, *, kills: int, client: Client | None) -> 
     )
 
 
-def play(world: World, nursery: Nursery, drawn: Round) -> tuple[Evidence, list[Attempt]]:
+def play(world: World, launch: Launch, drawn: Round, *, outside_only: bool) -> tuple[Evidence, list[Attempt]]:
     """Run the job through its deaths to its end and gather the evidence."""
     rng = random.Random(f"{drawn.seed}/{drawn.number}/plans")
     staged = stage(world, drawn.job)
     attempts: list[Attempt] = []
     plans: list[Plan | None] = []
     with LiveReader(world.broker.bootstrap_servers, staged.topic) as live:
-        for plan in _plans(rng, drawn, attempts):
-            attempts.append(_attempt(nursery, staged, plan, number=len(attempts) + 1))
+        planner = _outside_plans(rng, drawn, attempts) if outside_only else _plans(rng, drawn, attempts)
+        for plan in planner:
+            attempts.append(launch(staged, plan, len(attempts) + 1))
             plans.append(plan)
             if ended(attempts[-1]):
                 break
@@ -134,17 +138,40 @@ def _plans(rng: random.Random, drawn: Round, attempts: Sequence[Attempt]) -> Ite
             yield draw(rng, batches_left=batches_left, interval_rows=drawn.interval_rows)
 
 
+def _outside_plans(rng: random.Random, drawn: Round, attempts: Sequence[Attempt]) -> Iterator[Plan | None]:
+    """Yield kills from outside, the only ones that a program without step lines can be given, then none."""
+    for _ in range(drawn.kills + MOST_ATTEMPTS_BEYOND_KILLS):
+        killed = sum(attempt.signal == signal.SIGKILL for attempt in attempts)
+        yield KillAfter(rng.uniform(0.3, 3.0)) if killed < drawn.kills else None
+
+
 def _counts(plan: Plan | None, attempt: Attempt) -> bool:
     """A kill from outside that came after the end was no strike; any other plan that missed leaves the run unknown."""
     return plan is not None and not (isinstance(plan, KillAfter) and attempt.signal is None)
 
 
-def _attempt(nursery: Nursery, staged: Staged, plan: Plan | None, *, number: int) -> Attempt:
-    outside = plan.seconds if isinstance(plan, KillAfter) else None
-    inside = "" if plan is None or outside is not None else str(plan)
-    return nursery.run(
-        {**staged.environment, VARIABLE: inside}, number=number, within_s=ATTEMPT_WITHIN_S, kill_after_s=outside
-    )
+def launch_victims(nursery: Nursery) -> Launch:
+    """Return the function that has our own processor run once."""
+
+    def launch(staged: Staged, plan: Plan | None, number: int) -> Attempt:
+        outside = plan.seconds if isinstance(plan, KillAfter) else None
+        inside = "" if plan is None or outside is not None else str(plan)
+        environment = {**staged.environment, VARIABLE: inside}
+        return nursery.run(environment, number=number, within_s=ATTEMPT_WITHIN_S, kill_after_s=outside)
+
+    return launch
+
+
+def launch_command(command: Sequence[str]) -> Launch:
+    """Return the function that runs somebody else's program once, with the variables of the job."""
+
+    def launch(staged: Staged, plan: Plan | None, number: int) -> Attempt:
+        target = Target(command, staged.environment, number=number)
+        if isinstance(plan, KillAfter):
+            target.kill_after(plan.seconds)
+        return target.wait(within_s=ATTEMPT_WITHIN_S)
+
+    return launch
 
 
 def campaign(chosen: argparse.Namespace) -> int:
@@ -164,9 +191,10 @@ def campaign(chosen: argparse.Namespace) -> int:
 
 def _work(world: World, chosen: argparse.Namespace, seed: int, share: range, tally: Tally) -> None:
     with Nursery() as nursery:
+        launch = launch_command(chosen.target) if chosen.target else launch_victims(nursery)
         for number in share:
             drawn = draw_round(seed, number, kills=chosen.kills, client=chosen.client)
-            evidence, attempts = play(world, nursery, drawn)
+            evidence, attempts = play(world, launch, drawn, outside_only=bool(chosen.target))
             verdict = judge(evidence)
             kills = tally.count(drawn, attempts, verdict)
             client, rows = drawn.job.client, len(drawn.job.expected)
@@ -202,6 +230,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--client", choices=["kafka-python", "confluent"], help="by default they take turns")
     kinds: tuple[BrokerKind, ...] = ("auto", "jvm", "docker", "external")
     parser.add_argument("--broker", choices=kinds, default="auto")
+    parser.add_argument("target", nargs="*", metavar="COMMAND", help="after --: another program to kill and judge")
     parser.add_argument("--workers", type=int, default=2, help="jobs at once (default 2)")
 
 

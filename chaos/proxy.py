@@ -178,6 +178,7 @@ class Proxy:
         self._wire = wire
         self._faults: tuple[Fault, ...] = ()
         self._links: set[Link] = set()
+        self._ways: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy {self.address}", daemon=True)
         self._listener: asyncio.Server | None = None
@@ -219,9 +220,11 @@ class Proxy:
     async def _end(self) -> None:
         if self._listener is not None:
             self._listener.close()
+        for link in list(self._links):
+            link.close()
+        for way in list(self._ways):
+            way.cancel()
         served = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in served:
-            task.cancel()
         await asyncio.gather(*served, return_exceptions=True)
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:
@@ -236,11 +239,13 @@ class Proxy:
             return
         link = Link(self._wire(), writer, to_server)
         self._links.add(link)
-        ways = [asyncio.ensure_future(way) for way in (self._requests(link, reader), self._answers(link, from_server))]
+        ways = {asyncio.ensure_future(way) for way in (self._requests(link, reader), self._answers(link, from_server))}
+        self._ways |= ways
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._links.discard(link)
+            self._ways -= ways
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)  # they end with the connection, each in its own way

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -68,6 +69,13 @@ class Target:
         if not isinstance(found, Step):
             raise TimeoutError(f"the process ended without {what}; {self.stderr}")
         return found
+
+    def kill_after(self, seconds: float) -> None:
+        """SIGKILL the session after some time, unless it has ended by then."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+            return
+        self.signal(signal.SIGKILL)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the whole session, if it still lives."""
