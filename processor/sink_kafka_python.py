@@ -115,6 +115,7 @@ class KafkaPythonSink(KafkaPythonReads):
             "compression_type": None if settings.compression == "none" else settings.compression,
             "batch_size": min(PRODUCE_BATCH_BYTES, self._largest_record_bytes),
             "max_request_size": max(self._largest_record_bytes, PRODUCE_BATCH_BYTES) + RECORD_OVERHEAD_BYTES,
+            "retry_backoff_ms": 20,  # a fence asks again while the coordinator ends what a dead run left open
             "linger_ms": LINGER_MS,  # a request leaves when it is full; the last one is flushed
             "allow_auto_create_topics": False,  # a misspelt topic is an error, not a new topic
             "reconnect_backoff_max_ms": 1_000,  # a broker that is back is found within a second
