@@ -87,6 +87,13 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure rows a second by client and delivery: `-- --rows N --rounds K`."""
+    install(session, "harness")
+    session.run("python", "-m", "benchmarks.end_to_end", *session.posargs)
+
+
+@nox.session(default=False)
 def docker(session: nox.Session) -> None:
     """Run everything that speaks of delivery against Kafka in a container; needs a Docker engine."""
     install(session, "tests")

@@ -17,11 +17,13 @@ from harness.checker import Validity, Verdict, judge
 from harness.history import AT_LEAST_ONCE, EXACTLY_ONCE, Attempt
 from harness.oracle import expected_values
 from harness.partition import Client, offsets
+from harness.report import write_report
 from harness.target import Target
 from harness.wait import TimedOut
 from harness.world import World
 
 INTERVAL_ROWS = 1000
+RUNS = Path("runs")
 EXIT_VALID, EXIT_INVALID, EXIT_NOT_RUN = 0, 1, 2
 
 
@@ -41,17 +43,18 @@ def demo(chosen: argparse.Namespace) -> int:
     plans = kills_at_rows(random.Random(seed), rows=len(job.expected), kills=chosen.kills, interval_rows=INTERVAL_ROWS)
     _say(f"airports.csv of the PyPI package airportsdata (MIT licence): {len(job.expected):,} rows, {len(csv):,} bytes")
     _say(f"seed {seed}: SIGKILL at {encode(plans)}")
+    replay = f"python noxfile.py -s demo -- --seed {seed} --kills {chosen.kills} --client {chosen.client}"
     try:
         began = time.monotonic()
         with World(kind=chosen.broker) as world:
             _say(f"{world.broker.kind} broker, S3 and DynamoDB are up ({time.monotonic() - began:.1f} s)\n")
-            held = _exactly_once(world, job, plans)
-            convicted = _at_least_once(world, job, plans)
+            held = _exactly_once(world, job, plans, replay=replay)
+            convicted = _at_least_once(world, job, plans, replay=replay)
             _throughput(world, job)
     except (BrokerUnavailable, TimedOut) as why:
         _say(f"NOT RUN: demo, {why}")
         return EXIT_NOT_RUN
-    _say(f"\nreplay: python noxfile.py -s demo -- --seed {seed} --kills {chosen.kills} --client {chosen.client}")
+    _say(f"\nreplay: {replay}")
     return EXIT_VALID if held and convicted else EXIT_INVALID
 
 
@@ -62,7 +65,7 @@ def airports() -> bytes:
     return (Path(airportsdata.__file__).parent / "airports.csv").read_bytes()
 
 
-def _exactly_once(world: World, job: Job, plans: Sequence[Plan]) -> bool:
+def _exactly_once(world: World, job: Job, plans: Sequence[Plan], *, replay: str) -> bool:
     _say(f"exactly-once, {job.client}, a transaction each {INTERVAL_ROWS:,} rows")
     outcome = run_job(world, job, plans, on_attempt=_say_attempt)
     nothing_sent = _run_once_more(world, outcome)
@@ -71,6 +74,7 @@ def _exactly_once(world: World, job: Job, plans: Sequence[Plan]) -> bool:
     aborted = len(uncommitted or ()) - len(committed)
     _say(f"  read back with {job.reader}: {len(committed):,} rows committed, {aborted:,} aborted ones hidden")
     _say_verdict(verdict)
+    _keep(outcome, verdict, RUNS / "demo", replay=replay)
     return verdict.validity is Validity.VALID and nothing_sent
 
 
@@ -84,14 +88,26 @@ def _run_once_more(world: World, outcome: Outcome) -> bool:
     return again.exit_code == 0 and sent == 0
 
 
-def _at_least_once(world: World, job: Job, plans: Sequence[Plan]) -> bool:
+def _at_least_once(world: World, job: Job, plans: Sequence[Plan], *, replay: str) -> bool:
     """The control group: the same kills, and one between flush and save, must leave duplicates behind."""
     control = Job(job.csv, job.expected, job.client, AT_LEAST_ONCE, _settings(AT_LEAST_ONCE))
     _say("\nfor comparison, at-least-once (idempotent producer, flush, then checkpoint) under the same kills")
     outcome = run_job(world, control, [*plans, KillAtStep("sent", 1)], on_attempt=_say_attempt)
     verdict = judge(outcome.evidence)
     _say_verdict(verdict)
+    _keep(outcome, verdict, RUNS / "demo-at-least-once", replay=replay)
     return verdict.names == {"Duplicate"}
+
+
+def _keep(outcome: Outcome, verdict: Verdict, folder: Path, *, replay: str) -> None:
+    """Leave the evidence and a page about it; `python -m harness report` judges the folder again."""
+    outcome.evidence.save(folder)
+    (folder / "replay.txt").write_text(f"{replay}\n", encoding="utf-8")
+    title = f"demo: airports.csv, {outcome.evidence.delivery}"
+    page = write_report(
+        outcome.evidence, verdict, folder / "report.html", title=title, replay=replay, seconds=outcome.seconds
+    )
+    _say(f"  report: {page}")
 
 
 def _throughput(world: World, job: Job) -> None:

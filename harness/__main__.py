@@ -1,4 +1,7 @@
-"""`python -m harness up`: broker, S3 and DynamoDB on loopback; `python -m harness image`: the local broker image."""
+"""`python -m harness up`: broker, S3 and DynamoDB on loopback; `image`: the local broker image; `report`: a page.
+
+`python -m harness report FOLDER` judges a saved run again and writes FOLDER/report.html.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,20 @@ import argparse
 import shlex
 import signal
 import sys
+from pathlib import Path
 
 from harness.broker import BrokerKind, BrokerUnavailable
+from harness.checker import Validity, judge
 from harness.cloud import Cloud
+from harness.history import Evidence
 from harness.wait import TimedOut
 from harness.world import World
 
 BUCKET = "csv-to-kafka"
 EXIT_DONE = 0
+EXIT_NOT_VALID = 1
 EXIT_NOT_RUN = 2
+REPLAY = "replay.txt"  # the command that makes a saved run happen again, beside its evidence
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     up_command = commands.add_parser("up", help="start broker, S3 and DynamoDB, print their variables, stay")
     up_command.add_argument("--broker", choices=["auto", "jvm", "docker", "external"], default="auto")
     commands.add_parser("image", help="build the small local image for the docker broker")
+    report_command = commands.add_parser("report", help="judge a saved run again and write its report.html")
+    report_command.add_argument("folder", type=Path)
     chosen = parser.parse_args(arguments)
     # A shell starts background jobs with SIGINT ignored; and whoever ends us by SIGTERM wants nothing left behind.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -31,11 +41,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if chosen.command == "image":
             image()
+        elif chosen.command == "report":
+            return report(chosen.folder)
         else:
             up(chosen.broker)
     except KeyboardInterrupt:
         return EXIT_DONE
-    except (BrokerUnavailable, TimedOut) as why:
+    except (BrokerUnavailable, TimedOut, FileNotFoundError) as why:
         sys.stderr.write(f"NOT RUN: {chosen.command}, {why}\n")
         return EXIT_NOT_RUN
     return EXIT_DONE
@@ -58,6 +70,19 @@ def image() -> None:
     from harness.broker.image import build_image  # noqa: PLC0415  # needs Docker's client, which `up` may not have
 
     sys.stdout.write(f"{build_image()}\n")
+
+
+def report(folder: Path) -> int:
+    """Judge the run in `folder` again, write the page beside its evidence; 0 if it is valid, else 1."""
+    from harness.report import write_report  # noqa: PLC0415  # needs jinja2, which `up` may not have
+
+    evidence = Evidence.load(folder)
+    verdict = judge(evidence)
+    recorded = folder / REPLAY
+    replay = recorded.read_text(encoding="utf-8").strip() if recorded.exists() else ""
+    page = write_report(evidence, verdict, folder / "report.html", title=folder.resolve().name, replay=replay)
+    sys.stdout.write(f"{verdict.summary}\n{page}\n")
+    return EXIT_DONE if verdict.validity is Validity.VALID else EXIT_NOT_VALID
 
 
 if __name__ == "__main__":
