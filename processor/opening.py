@@ -99,9 +99,10 @@ class Opening:
 
     def resume(self) -> Opened:
         """After a fence: make sure that the job is still ours, read the position, and decide where to go on."""
-        checkpoint = self.require_lease()
         bounds = self.settle()
         position = self._position()
+        # Read last, it vouches for both: whoever can have moved them since our fence has claimed the job before.
+        checkpoint = self.require_lease()
         if isinstance(position, CommittedPosition) and position.pins != self.object.pins:
             self._object = self._source.describe(position.pins)  # committed by a run that died after our preflight
         decision = decide(
@@ -125,6 +126,7 @@ class Opening:
         deadline = self._clock.now() + SETTLE_S
         while (bounds := self._sink.bounds()).stable < bounds.end and self.exactly_once:
             if self._clock.now() > deadline:
+                self.require_lease()  # a newer run's transaction is no trouble, and no reason to be started again
                 raise Temporary(
                     f"a transaction is open on the partition from offset {bounds.stable} on, and it is not ours",
                     hint="the job needs the partition for itself; start the same command again when it has ended",
