@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import socket
+import struct
 import threading
 from collections.abc import Iterable
 from types import TracebackType
@@ -117,16 +119,29 @@ class Cloud:
         with self._moto:
             return [dict(version) for version in self._versions.get(job_id, [])]
 
-    def lose_answer(self, operation: str, *, times: float = 1, after_bytes: int | None = None) -> None:
+    def lose_answer(
+        self,
+        operation: str,
+        *,
+        times: float = 1,
+        after_bytes: int | None = None,
+        skip: int = 0,
+        reset: bool = False,
+    ) -> None:
         """Carry out the next `times` requests of this operation, then drop the connection instead of answering.
 
         With `after_bytes`, status, headers and so many bytes of the body get through before. `times` may be math.inf.
+        So many requests are spared first as `skip` says. With `reset` the client sees a reset, no end of the stream.
         """
-        self._faults.plan(operation, Fault(after_bytes=after_bytes), times)
+        self._faults.plan(operation, Fault(after_bytes=after_bytes, reset=reset), times, skip=skip)
 
-    def fail(self, operation: str, *, status: int, code: str, times: float = 1) -> None:
+    def shorten(self, operation: str, *, after_bytes: int, times: float = 1, skip: int = 0) -> None:
+        """Carry out the next `times` requests, and answer with a body, whole to all appearances, of so many bytes."""
+        self._faults.plan(operation, Fault(after_bytes=after_bytes, short=True), times, skip=skip)
+
+    def fail(self, operation: str, *, status: int, code: str, times: float = 1, skip: int = 0) -> None:
         """Answer the next `times` requests of this operation with an error, without any effect; later plans wait."""
-        self._faults.plan(operation, Fault(status=status, code=code), times)
+        self._faults.plan(operation, Fault(status=status, code=code), times, skip=skip)
 
     def clear_faults(self) -> None:
         """Drop every plan of `lose_answer` and `fail`."""
@@ -153,7 +168,10 @@ class Cloud:
             self._requests.append(request.answered(response, lost=bool(fault and not fault.is_error)))
         if fault is None or fault.is_error:
             return response(environ, start_response)
-        return self._cut(environ, start_response, response, fault.after_bytes)
+        if fault.short:
+            response.set_data(response.get_data()[: fault.after_bytes])
+            return response(environ, start_response)
+        return self._cut(environ, start_response, response, fault)
 
     def _carry_out(self, environ: WSGIEnvironment, request: Request) -> Response:
         response = Response.from_app(self._application, environ, buffered=True)
@@ -174,12 +192,12 @@ class Cloud:
 
     @staticmethod
     def _cut(
-        environ: WSGIEnvironment, start_response: StartResponse, response: Response, after_bytes: int | None
+        environ: WSGIEnvironment, start_response: StartResponse, response: Response, fault: Fault
     ) -> Iterable[bytes]:
-        if after_bytes is not None:
+        if fault.after_bytes is not None:
             write = start_response(response.status, response.headers.to_wsgi_list())
-            write(response.get_data()[:after_bytes])
-        return _drop(environ)
+            write(response.get_data()[: fault.after_bytes])
+        return _drop(environ, reset=fault.reset)
 
 
 class _Silent(MotoRequestHandler):
@@ -199,9 +217,14 @@ def _read_body(environ: WSGIEnvironment) -> None:
     environ["wsgi.input"] = io.BytesIO(body)
 
 
-def _drop(environ: WSGIEnvironment) -> Iterable[bytes]:
+def _drop(environ: WSGIEnvironment, *, reset: bool = False) -> Iterable[bytes]:
     """Close the connection under werkzeug, which takes the error for a client that went away."""
-    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    connection: socket.socket = environ["werkzeug.socket"]
+    if reset:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing sends RST
+        os.close(connection.detach())  # at once: a shutdown before it would end the stream in good order
+    else:
+        connection.shutdown(socket.SHUT_RDWR)
     raise ConnectionResetError("dropped on purpose")
 
 

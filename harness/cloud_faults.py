@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An error instead of the effect (`status`, `code`), or the effect with its answer lost.
+    """An error instead of the effect (`status`, `code`), or the effect with its answer lost or short.
 
-    Of a lost answer `after_bytes` of the body get through; None: not even the status line.
+    Of a lost answer `after_bytes` of the body get through; None: not even the status line. With `reset` the
+    connection is not closed but reset. A `short` answer ends after `after_bytes` as if that were all of it.
     """
 
     status: int | None = None
     code: str = ""
     after_bytes: int | None = None
+    reset: bool = False
+    short: bool = False
 
     @property
     def is_error(self) -> bool:
@@ -47,13 +50,15 @@ class Faults:
     def __init__(self) -> None:
         """Begin without a plan."""
         self._lock = threading.Lock()
-        self._plans: dict[str, list[tuple[Fault, float]]] = defaultdict(list)
+        self._plans: dict[str, list[tuple[Fault | None, float]]] = defaultdict(list)
 
-    def plan(self, operation: str, fault: Fault, times: float) -> None:
-        """Strike the next `times` requests of the operation, after the plans made before."""
+    def plan(self, operation: str, fault: Fault, times: float, *, skip: int = 0) -> None:
+        """Strike `times` requests of the operation, after the plans made before and `skip` requests that are spared."""
         if times < 1:
             raise ValueError(f"a fault strikes at least once, not {times} times")
         with self._lock:
+            if skip:
+                self._plans[operation].append((None, skip))
             self._plans[operation].append((fault, times))
 
     def next(self, operation: str) -> Fault | None:

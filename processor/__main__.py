@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+import math
 import os
+import queue
 import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
@@ -15,6 +20,7 @@ from typing import TypeAlias
 from processor import __version__
 from processor.assembly import build_processor
 from processor.errors import EXIT_DONE, EXIT_UNEXPECTED, ProcessorError
+from processor.model import Position
 from processor.ports import Observer
 from processor.processor import CSVToKafkaProcessor
 from processor.settings import Settings, add_flags, load
@@ -22,6 +28,9 @@ from processor.step_lines import StepLines
 from processor.stop import StopSignal
 
 Assemble: TypeAlias = Callable[[Settings, Observer, StopSignal], CSVToKafkaProcessor]
+
+DRAIN_WITHIN_S = 20.0  # Fargate kills 30 s after SIGTERM
+LOOK_AGAIN_S = 0.1
 
 
 def main(arguments: Sequence[str] | None = None, assemble: Assemble = build_processor) -> int:
@@ -44,7 +53,7 @@ def run(flags: Mapping[str, str | None], environment: Mapping[str, str], assembl
     settings = load(flags, environment)
     stop = StopSignal()
     _listen(stop)
-    end = assemble(settings, StepLines(settings.job_id, sys.stdout), stop).run()
+    end = _beside_signals(assemble(settings, StepLines(settings.job_id, sys.stdout), stop).run, stop)
     if end.row == 0:
         print(f"csv-to-kafka: {settings.source} has no rows; nothing was sent", file=sys.stderr)
     return EXIT_DONE
@@ -59,6 +68,39 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     add_flags(commands.add_parser("run", help="move the rows; goes on where an earlier run ended"))
     return parser
+
+
+def _beside_signals(work: Callable[[], Position], stop: StopSignal) -> Position:
+    """Run `work` in a thread, so that a signal is heard at once, however long a vendor's call holds that thread.
+
+    Once a signal has asked for the end, the run has DRAIN_WITHIN_S for it. What is half done then is what a SIGKILL
+    would have left, and the next run copes with it.
+    """
+    done: queue.SimpleQueue[Position | BaseException] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            done.put(work())
+        except BaseException as error:  # noqa: BLE001  # carried over to the main thread, whatever it is
+            done.put(error)
+
+    threading.Thread(target=run, name="run", daemon=True).start()
+    deadline = math.inf
+    while time.monotonic() < deadline:
+        with contextlib.suppress(queue.Empty):
+            end = done.get(timeout=LOOK_AGAIN_S)
+            if isinstance(end, BaseException):
+                raise end
+            return end
+        if stop.number and deadline == math.inf:
+            deadline = time.monotonic() + DRAIN_WITHIN_S
+    print(
+        f"csv-to-kafka: stopped by signal {stop.number}, in the middle of a batch"
+        " (start the same command again to go on)",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(128 + stop.number)
 
 
 def _listen(stop: StopSignal) -> None:

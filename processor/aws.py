@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
     NoCredentialsError,
     PartialCredentialsError,
     TokenRetrievalError,
@@ -54,11 +55,25 @@ def aws_client(service: Literal["s3", "dynamodb"]) -> Any:
         raise BadSetting(f"no region for {service}", hint="set AWS_REGION")
     config = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4})
     try:
-        return session.client(service, region_name=region, config=config)
+        client = session.client(service, region_name=region, config=config)
     except (BotoCoreError, ValueError) as error:
         raise BadSetting(
             f"no client for {service}: {error}", hint="set AWS_REGION, and check AWS_ENDPOINT_URL"
         ) from error
+    if service == "dynamodb":  # the source looks at each answer's length and range itself
+        client.meta.events.register("before-parse", _require_whole)
+    return client
+
+
+def _require_whole(response_dict: dict[str, Any], **_: object) -> None:
+    """Raise ConnectionClosedError for an answer that was cut within its head.
+
+    http.client takes the end of the connection for the end of the head, and an item that was never sent would look
+    like one that is not there.
+    """
+    names = {name.lower() for name in response_dict["headers"]}
+    if names.isdisjoint({"content-length", "transfer-encoding"}):
+        raise ConnectionClosedError(endpoint_url="DynamoDB, the answer was cut within its head")
 
 
 def error_code(error: ClientError) -> str:

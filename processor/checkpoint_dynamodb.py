@@ -119,6 +119,11 @@ class CheckpointManager:
                 f"the item {self._job_id!r} is gone from table {self._table!r}",
                 hint="start the same command again; the position in Kafka is still known",
             )
+        if checkpoint.lease.epoch < self._epoch:
+            raise CheckpointUnavailable(
+                f"the item {self._job_id!r} went back to epoch {checkpoint.lease.epoch}, behind this run's claim",
+                hint="start the same command again; the position in Kafka is still known",
+            )
         if checkpoint.lease != Lease(self._epoch, self._owner):
             raise Superseded(
                 f"epoch {checkpoint.lease.epoch} of job {self._job_id!r} belongs to a newer run",
@@ -136,7 +141,7 @@ class CheckpointManager:
             answer = self._client.get_item(
                 TableName=self._table, Key={"job_id": {"S": self._job_id}}, ConsistentRead=True
             )
-        except (ClientError, BotoCoreError, HTTPClientError) as error:
+        except (ClientError, BotoCoreError, HTTPClientError, ValueError) as error:
             raise self._translated(error, "dynamodb:GetItem") from error
         return answer.get("Item")
 
@@ -163,7 +168,7 @@ class CheckpointManager:
             if error_code(error) == "ConditionalCheckFailedException":
                 return False
             raise self._translated(error, "dynamodb:UpdateItem") from error
-        except (BotoCoreError, HTTPClientError) as error:
+        except (BotoCoreError, HTTPClientError, ValueError) as error:
             raise self._translated(error, "dynamodb:UpdateItem") from error
         return True
 

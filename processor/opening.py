@@ -7,7 +7,7 @@ final; the decision itself is the pure function `resume.decide`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from processor.errors import Contradiction, Superseded, Temporary
 from processor.model import (
@@ -24,7 +24,7 @@ from processor.model import (
     Status,
 )
 from processor.ports import Checkpoints, Sink, Source
-from processor.resume import Found, Rebuild, check_complete, check_identity, decide, match_committed
+from processor.resume import Found, Rebuild, check_complete, check_identity, decide, match_committed, require_tail
 from processor.stop import Clock
 
 SETTLE_S = 10.0  # a commit marker on its way, a transaction of a dead stranger: longer is another failure
@@ -41,10 +41,14 @@ class JobRules:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Where this attempt goes on. `next_offset` is set when the checkpoint lags behind and is to be saved first."""
+    """Where this attempt goes on. `next_offset` is set when the checkpoint lags behind and is to be saved first.
+
+    `end` is where the partition ended when nothing was in flight: no record of this attempt can come before it.
+    """
 
     position: Position
     next_offset: int | None
+    end: int
     rebuilt_rows: int | None = None
 
 
@@ -90,6 +94,11 @@ class Opening:
             raise Temporary(
                 "the checkpoint is gone", hint="start the same command again; the position in Kafka is still known"
             )
+        if self._lease is not None and checkpoint.lease.epoch < self._lease.epoch:
+            raise Temporary(
+                f"the checkpoint went back to epoch {checkpoint.lease.epoch} behind this run's claim",
+                hint="start the same command again; the position in Kafka is still known",
+            )
         if self._lease is None or checkpoint.lease != self._lease:
             raise Superseded(
                 f"epoch {checkpoint.lease.epoch} of the job belongs to a newer run",
@@ -126,7 +135,9 @@ class Opening:
         deadline = self._clock.now() + SETTLE_S
         while (bounds := self._sink.bounds()).stable < bounds.end and self.exactly_once:
             if self._clock.now() > deadline:
-                self.require_lease()  # a newer run's transaction is no trouble, and no reason to be started again
+                # A newer run's transaction is no trouble, and no reason to be started again. One that lost its end with
+                # the tail of the partition is: nobody is going to end it.
+                require_tail(self.require_lease(), bounds)
                 raise Temporary(
                     f"a transaction is open on the partition from offset {bounds.stable} on, and it is not ours",
                     hint="the job needs the partition for itself; start the same command again when it has ended",
@@ -174,10 +185,10 @@ class Opening:
                 next_offset=bounds.end if start.row else None,
             )
         if not self.exactly_once or start.row == 0:
-            return Opened(start, None)
+            return Opened(start, None, bounds.end)
         # With nothing in flight, the end of the partition is the exact next offset.
         lags = start.row > checkpoint.position.row or checkpoint.next_offset != bounds.end
-        return Opened(start, bounds.end if lags else None)
+        return Opened(start, bounds.end if lags else None, bounds.end)
 
     def _rebuild(self, decision: Rebuild, checkpoint: Checkpoint) -> Opened:
         """The position expired: find the last committed row in the partition itself, and write the position anew."""
@@ -186,7 +197,7 @@ class Opening:
         if reached.row > 0:
             self._sink.commit(self.committed(reached))
         opened = self._pinned(checkpoint, reached, self._sink.bounds())
-        return Opened(opened.position, opened.next_offset, rebuilt_rows=reached.row - decision.position.row)
+        return replace(opened, rebuilt_rows=reached.row - decision.position.row)
 
     def _require_still_complete(self, checkpoint: Checkpoint) -> None:
         """Look until it holds or the bound is over: the last commit may not have reached the group offset yet."""

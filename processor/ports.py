@@ -124,7 +124,7 @@ class Sink(Protocol):
         """
 
     def send(self, batch: Batch) -> int | None:
-        """Write the batch's records in order; return the offset after the last one, None for a batch without any.
+        """Write the batch's records in order; return the offset after the last one, None where it is not known.
 
         On return all of them are acknowledged by the partition's leader and its in-sync replicas. In exactly-once
         no committed reader sees them yet; in at-least-once everyone does. The first send after a fence or a commit

@@ -44,7 +44,7 @@ class CSVToKafkaProcessor:
         *,
         rules: JobRules,
         stop: StopSignal | None = None,
-        read_ahead: Callable[[Iterator[Batch]], Generator[Batch, None, None]] = prefetch,
+        read_ahead: Callable[[Iterator[Batch], Callable[[], None]], Generator[Batch, None, None]] = prefetch,
         clock: Clock | None = None,
     ) -> None:
         self._source, self._sink, self._checkpoints, self._observer = source, sink, checkpoints, observer
@@ -56,6 +56,7 @@ class CSVToKafkaProcessor:
         self._failures = 0  # in a row, without a committed row between them
         self._attempt = 0
         self._epoch = 0
+        self._end = 0  # of the partition, as far as this attempt knows
         self._unsaved: tuple[Position, int | None] | None = None
 
     def run(self) -> Position:
@@ -85,7 +86,7 @@ class CSVToKafkaProcessor:
     def _transfer(self, start: Position) -> Position:
         """The loop: read, send, commit, save. Returns the position after the last row."""
         reached = start
-        with closing(self._read_ahead(self._source.batches(start, scale=self._scale))) as batches:
+        with closing(self._read_ahead(self._source.batches(start, scale=self._scale), self._stop.check)) as batches:
             for batch in batches:
                 self._stop.check()
                 if batch.start != reached:
@@ -104,6 +105,7 @@ class CSVToKafkaProcessor:
         self._sink.fence()
         self._tell(Step.FENCED)
         opened = self._opening.resume()
+        self._end = opened.end
         if opened.rebuilt_rows is not None:
             self._tell(Step.REBUILT, opened.position, rows=opened.rebuilt_rows)
         self._tell(Step.RESUMED, opened.position)
@@ -115,6 +117,7 @@ class CSVToKafkaProcessor:
         began = self._clock.now()
         next_offset = self._sink.send(batch)
         sent = self._clock.now()
+        self._require_growth(batch, next_offset)
         self._tell(Step.SENT, batch.end, rows=len(batch.values))
         self._sink.commit(self._opening.committed(batch.end))
         self._failures = 0
@@ -127,6 +130,18 @@ class CSVToKafkaProcessor:
             commit_ms=round((self._clock.now() - sent) * 1000, 1),
         )
         return next_offset
+
+    def _require_growth(self, batch: Batch, next_offset: int | None) -> None:
+        """Refuse to commit into a partition that was cut or made anew under this run. Raises Contradiction."""
+        if next_offset is None:
+            return
+        if next_offset - len(batch.values) < self._end:
+            raise Contradiction(
+                f"records were written from offset {next_offset - len(batch.values)} on, "
+                f"where the partition had ended at {self._end}",
+                hint="the topic was cut or made anew while the job ran: rows are gone; start a new job",
+            )
+        self._end = next_offset
 
     def _save(self, position: Position, next_offset: int | None) -> None:
         """Save the checkpoint. In exactly-once it may fail: the position in Kafka is the truth, the next save helps."""

@@ -96,7 +96,7 @@ def check_identity(
 
 def check_complete(checkpoint: Checkpoint, position: Found, bounds: PartitionBounds) -> None:
     """Refuse to call a completed job done when what it committed is no longer there. Raises Contradiction."""
-    _require_tail(checkpoint, bounds)
+    require_tail(checkpoint, bounds)
     rows = checkpoint.rows or 0
     if isinstance(position, CommittedPosition) and position.position.row < rows:
         raise Contradiction(f"completed with {rows} rows, but the position is {position.position.row}", hint=_LOST)
@@ -117,10 +117,13 @@ def decide(
     first = Fresh(Position(0, source.first_row_byte))
     started = checkpoint is not None and checkpoint.start is not None
     if checkpoint is not None and started:
-        _require_tail(checkpoint, bounds)
+        require_tail(checkpoint, bounds)
     if delivery is Delivery.AT_LEAST_ONCE:
         _require_unwritten_or_same(checkpoint, bounds, source)
-        return GoOn(checkpoint.position) if checkpoint and checkpoint.position.row > 0 else first
+        if checkpoint is None or checkpoint.position.row == 0:
+            return first
+        _require_rows(checkpoint, checkpoint.position, bounds)
+        return GoOn(checkpoint.position)
     if isinstance(position, CommittedPosition):
         _require_rows(checkpoint, position.position, bounds)
         return GoOn(position.position)
@@ -147,7 +150,8 @@ def _rebuild(checkpoint: Checkpoint, bounds: PartitionBounds, source: SourceObje
             f"the position expired, and retention removed the records from offset {offset} to {bounds.start}",
             hint="nobody can tell how many rows were committed; start a new job on an empty partition",
         )
-    return Rebuild(done if done.row else Position(0, source.first_row_byte), offset)
+    # Where the log begins behind `offset` it is empty, and what is gone cannot be asked for.
+    return Rebuild(done if done.row else Position(0, source.first_row_byte), max(offset, bounds.start))
 
 
 def match_committed(records: Iterable[tuple[int, bytes]], batches: Iterator[Batch], start: Position) -> Position:
@@ -201,7 +205,8 @@ def _check_position(position: CommittedPosition, source: SourceObject, shape: st
         )
 
 
-def _require_tail(checkpoint: Checkpoint, bounds: PartitionBounds) -> None:
+def require_tail(checkpoint: Checkpoint, bounds: PartitionBounds) -> None:
+    """Refuse a partition that ends before what the checkpoint knows was written. Raises Contradiction."""
     if checkpoint.next_offset is not None and bounds.end < checkpoint.next_offset:
         raise Contradiction(
             f"the partition ends at offset {bounds.end}, the job wrote up to {checkpoint.next_offset}", hint=_LOST
@@ -216,12 +221,14 @@ def _require_rows(checkpoint: Checkpoint | None, position: Position, bounds: Par
         )
     # Where the job began is unknown after a lost checkpoint; at offset 0 or later it was.
     start_offset = checkpoint.start.start_offset if checkpoint is not None and checkpoint.start else 0
-    start_offset = 0 if start_offset == UNKNOWN_OFFSET else start_offset
-    visible = position.row - position.skipped
-    if bounds.end - start_offset < visible:
-        raise Contradiction(
-            f"{visible} rows are said to lie between offsets {start_offset} and {bounds.end}", hint=_LOST
-        )
+    known = [(max(start_offset, 0), 0)]
+    if checkpoint is not None and checkpoint.next_offset is not None:
+        # Commit markers make the first measure too kind: a whole lost batch may hide behind them.
+        known.append((checkpoint.next_offset, checkpoint.position.row - checkpoint.position.skipped))
+    for offset, rows in known:
+        due = position.row - position.skipped - rows
+        if bounds.end - offset < due:
+            raise Contradiction(f"{due} rows are said to lie between offsets {offset} and {bounds.end}", hint=_LOST)
 
 
 def _require_unwritten_or_same(checkpoint: Checkpoint | None, bounds: PartitionBounds, source: SourceObject) -> None:

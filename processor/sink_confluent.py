@@ -116,7 +116,9 @@ class ConfluentSink(ConfluentReads):
         error = failures[0] if failures else last[0].error() if last else None
         if left or error is not None or not last:
             raise KafkaException(error or KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
-        return int(last[0].offset() or 0) + 1
+        offset = last[0].offset()
+        # Unknown (negative) where the broker had the batch already and said so to a resent request.
+        return None if offset is None or offset < 0 else int(offset) + 1
 
     def _producer_settings(self) -> dict[str, Any]:
         settings = self._settings

@@ -100,7 +100,9 @@ class KafkaPythonSink(KafkaPythonReads):
         for future in futures:
             if not future.succeeded():
                 future.get(timeout=max(0.0, deadline - time.monotonic()))
-        return int(futures[-1].value.offset) + 1 if futures else None
+        offset = int(futures[-1].value.offset) if futures else -1
+        # Unknown (negative) where the broker had the batch already and said so to a resent request.
+        return None if offset < 0 else offset + 1
 
     def _producer_settings(self) -> dict[str, Any]:
         settings = self._settings

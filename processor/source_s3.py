@@ -23,6 +23,7 @@ FIRST_PART_BYTES = 64 * 2**10
 LARGEST_PART_BYTES = 32 * 2**20
 RECONNECTS_WITHOUT_A_BYTE = 5
 FIRST_PAUSE_S = 0.2
+PARTIAL = 206
 
 
 class S3Object:
@@ -58,7 +59,7 @@ class S3Object:
                 for chunk in self._part(reached, end):
                     reached += len(chunk)
                     yield chunk
-            except (BotoCoreError, HTTPClientError, ClientError, OSError) as error:
+            except (BotoCoreError, HTTPClientError, ClientError, OSError, ValueError) as error:
                 failures = 1 if reached > before else failures + 1
                 self._raise_unless_passing(error, reached, failures)
                 self._pause(FIRST_PAUSE_S * 2**failures)
@@ -79,9 +80,12 @@ class S3Object:
             wanted["VersionId"] = self._pins.version_id
         answer = self._client.get_object(Bucket=self._bucket, Key=self._key, **wanted)
         expected = f"bytes {start}-{end - 1}/{self._size_bytes}"
-        if answer.get("ContentRange") != expected:
+        given = str(answer.get("ContentRange", ""))
+        if given != expected and expected.startswith(given) and answer["ResponseMetadata"]["HTTPStatusCode"] == PARTIAL:
+            raise OSError("the answer was cut within its head")
+        if given != expected:
             raise SourceChanged(
-                f"{self._url}: asked for {expected}, was given {answer.get('ContentRange')}",
+                f"{self._url}: asked for {expected}, was given {given or None}",
                 hint="the object is not the one the job started on; start a new job for the new object",
             )
         body = answer["Body"]
@@ -112,15 +116,18 @@ class S3Object:
         """Return the HEAD answer, None where there is no such key or version."""
         version: dict[str, Any] = {"VersionId": version_id} if version_id else {}
         try:
-            return self._client.head_object(Bucket=self._bucket, Key=self._key, **version)
+            head = self._client.head_object(Bucket=self._bucket, Key=self._key, **version)
         except ClientError as error:
             if error_code(error) in {"404", "NoSuchKey", "NoSuchVersion"}:
                 return None
             if version_id and error_code(error) in {"400", "405"}:  # not a version of this object; a delete marker
                 return None
             raise self._translated(error) from error
-        except (BotoCoreError, HTTPClientError) as error:
+        except (BotoCoreError, HTTPClientError, ValueError) as error:
             raise self._translated(error) from error
+        if not head.get("ETag") or "ContentLength" not in head:
+            raise self._translated(OSError("the answer was cut within its head"))
+        return head
 
     def _translated(self, error: Exception) -> ProcessorError:
         if access_refused(error):

@@ -22,6 +22,11 @@ class StopSignal:
         self._asked.set()
         return again
 
+    @property
+    def number(self) -> int:
+        """Return the signal that asked, 0 before one has."""
+        return self._number
+
     def check(self) -> None:
         """Raise Stopped once asked."""
         if self._asked.is_set():

@@ -57,7 +57,7 @@ def _no_thread_is_left() -> Iterator[None]:
 @STRATEGIES
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 50])
 def test_every_batch_comes_once_and_in_order(strategy: Strategy, count: int) -> None:
-    assert list(strategy(Reading(count).batches())) == [batch(number) for number in range(count)]
+    assert list(strategy(Reading(count).batches(), lambda: None)) == [batch(number) for number in range(count)]
 
 
 @STRATEGIES
@@ -66,7 +66,7 @@ def test_every_batch_comes_once_and_in_order(strategy: Strategy, count: int) -> 
 def test_error_comes_where_its_batch_would_have_come(strategy: Strategy, count: int, kind: type[BaseException]) -> None:
     error, got = kind("cut"), []
     with pytest.raises(kind) as raised:
-        for each in strategy(Reading(count, then=error).batches()):
+        for each in strategy(Reading(count, then=error).batches(), lambda: None):
             got += [each]
     assert raised.value is error
     assert got == [batch(number) for number in range(count)]
@@ -74,7 +74,7 @@ def test_error_comes_where_its_batch_would_have_come(strategy: Strategy, count: 
 
 def test_error_waits_behind_batches_that_nobody_has_taken_yet() -> None:
     reading = Reading(2, then=Broken())
-    batches = prefetch(reading.batches())
+    batches = prefetch(reading.batches(), lambda: None)
     assert next(batches) == batch(0)
     assert reading.let_go.wait(10)
     assert next(batches) == batch(1)
@@ -85,7 +85,7 @@ def test_error_waits_behind_batches_that_nobody_has_taken_yet() -> None:
 
 def test_prefetch_reads_beside_the_consumer_and_at_most_two_batches_and_the_one_in_hand_ahead() -> None:
     reading, most = Reading(), BATCHES_AHEAD + 1
-    with closing(prefetch(reading.batches())) as batches:
+    with closing(prefetch(reading.batches(), lambda: None)) as batches:
         for taken in range(1, 4):
             next(batches)
             until(lambda taken=taken: reading.asked == taken + most, within_s=10, what="reading ahead", every_s=0.005)
@@ -95,7 +95,7 @@ def test_prefetch_reads_beside_the_consumer_and_at_most_two_batches_and_the_one_
 
 def test_in_turn_asks_for_a_batch_only_when_it_is_wanted() -> None:
     reading = Reading()
-    with closing(in_turn(reading.batches())) as batches:
+    with closing(in_turn(reading.batches(), lambda: None)) as batches:
         assert reading.asked == 0
         for taken in (1, 2, 3):
             next(batches)
@@ -104,7 +104,7 @@ def test_in_turn_asks_for_a_batch_only_when_it_is_wanted() -> None:
 
 def test_prefetch_that_nobody_iterates_reads_nothing_and_has_no_thread() -> None:
     reading, before = Reading(), readers()
-    with closing(prefetch(reading.batches())):
+    with closing(prefetch(reading.batches(), lambda: None)):
         assert readers() == before
     assert reading.asked == 0
 
@@ -113,7 +113,7 @@ def test_prefetch_that_nobody_iterates_reads_nothing_and_has_no_thread() -> None
 @pytest.mark.parametrize("taken", [1, 4])
 def test_closing_drops_what_was_read_ahead_and_lets_the_source_go(strategy: Strategy, taken: int) -> None:
     reading = Reading()
-    with closing(strategy(reading.batches())) as batches:
+    with closing(strategy(reading.batches(), lambda: None)) as batches:
         for _ in range(taken):
             next(batches)
     assert reading.let_go.wait(10)
@@ -130,7 +130,7 @@ def test_closing_does_not_wait_for_a_source_that_hangs() -> None:
         yield batch(1)
 
     began_s = time.monotonic()
-    with closing(prefetch(hanging())) as batches:
+    with closing(prefetch(hanging(), lambda: None)) as batches:
         next(batches)
     assert time.monotonic() - began_s < 5
     answer.set()
@@ -138,7 +138,7 @@ def test_closing_does_not_wait_for_a_source_that_hangs() -> None:
 
 def test_error_in_the_consumer_ends_the_thread() -> None:
     before = readers()
-    with suppress(Broken), closing(prefetch(Reading().batches())) as batches:
+    with suppress(Broken), closing(prefetch(Reading().batches(), lambda: None)) as batches:
         for _ in batches:
             assert len(readers()) == len(before) + 1
             raise Broken

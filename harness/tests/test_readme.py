@@ -20,7 +20,7 @@ def test_the_table_of_settings_is_the_one_that_the_settings_make() -> None:
 def test_every_exit_code_of_an_error_is_in_the_table() -> None:
     kinds = (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ProcessorError))
     codes = {kind.exit_code for kind in kinds}
-    listed = {int(code) for line in re.findall(r"^\| ([0-9, ]+) \|", README, re.M) for code in line.split(",")}
+    listed = {int(code) for line in re.findall(r"^\| ([0-9, ]+) \|", README, re.MULTILINE) for code in line.split(",")}
     assert codes | {0, EXIT_UNEXPECTED, 130, 143} == listed
 
 

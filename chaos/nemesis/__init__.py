@@ -1,0 +1,1 @@
+"""Nemeses: each has a name, says in one sentence what must hold, and confirms that it struck."""

@@ -1,0 +1,139 @@
+"""One job on a real broker, driven attempt by attempt, with room for a nemesis between two of them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+from chaos.job import VICTIM, Job, gather, strikes_of
+from chaos.nemesis.base import Nemesis, strike_of
+from chaos.schedule import Plan
+from chaos.victim import VARIABLE
+from harness.checker import Validity, Verdict, judge
+from harness.history import Attempt, Evidence
+from harness.partition import LiveReader, group_offset, read
+from harness.target import Target
+from harness.wait import until
+from harness.world import World
+
+WITHIN_S = 30.0
+
+
+class Course:
+    """One job, attempt by attempt: between two of them no run is alive. A context manager."""
+
+    def __init__(self, world: World, job: Job, *, topic: str | None = None) -> None:
+        """Make the topic, unless it is there, and upload the object."""
+        self.world, self.job = world, job
+        self.topic = topic or world.create_topic()
+        self.group = f"csv-to-kafka.{self.topic}"
+        self.servers = world.broker.bootstrap_servers
+        self.key = f"{self.topic}.csv"
+        source = world.upload(self.key, job.csv)
+        self.environment = {
+            **world.environment(topic=self.topic, source=source, job_id=self.topic),
+            "KAFKA_CLIENT": job.client,
+            "DELIVERY": job.delivery,
+            "COMMIT_INTERVAL_S": "3600",  # batches are cut by rows alone, so that saves can be counted
+            **job.settings,
+        }
+        self.command: Sequence[str] = VICTIM
+        self.attempts: list[Attempt] = []
+        self.stderr = ""
+        self._targets: list[Target] = []
+
+    def __enter__(self) -> Self:
+        self._live = LiveReader(self.servers, self.topic)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+        for target in self._targets:
+            target.signal(signal.SIGKILL)  # one that a failed test left asleep, say
+
+    def replace_object(self, csv: bytes, expected: tuple[bytes, ...]) -> None:
+        """Let the job be about another object; only before the first attempt."""
+        assert not self.attempts, "a job keeps its object"
+        self.job = replace(self.job, csv=csv, expected=expected)
+        self.world.upload(self.key, csv)
+
+    def start(self, plan: Plan | None = None, **settings: str) -> Target:
+        """Start the next attempt; `settings` are variables for it alone."""
+        environment = {**self.environment, VARIABLE: str(plan) if plan else "", **settings}
+        target = Target(self.command, environment, number=len(self.attempts) + 1)
+        self._targets.append(target)
+        return target
+
+    def end(self, target: Target, *, within_s: float = 60.0) -> Attempt:
+        """Wait for the attempt and keep it."""
+        self.attempts.append(target.wait(within_s=within_s))
+        self.stderr = target.stderr
+        return self.attempts[-1]
+
+    def run(self, *, within_s: float = 60.0, **settings: str) -> int | None:
+        """Start the next attempt, wait for it, and return its exit code."""
+        return self.end(self.start(None, **settings), within_s=within_s).exit_code
+
+    def kill(self, plan: Plan, **settings: str) -> None:
+        """Run the next attempt up to its planned death. Raises AssertionError when it did not die there."""
+        attempt = self.end(self.start(plan, **settings))
+        assert strikes_of([plan], [attempt])[0].landed, f"{plan} missed: {attempt.ended}; {self.stderr}"
+
+    def rows(self) -> list[bytes | None]:
+        """Return what committed readers see now."""
+        return [record.value for record in read(self.servers, self.topic, isolation="read_committed")]
+
+    def await_live_reader(self) -> None:
+        """Return once the live reader has seen all that is visible now."""
+        rows = len(self.rows())
+        until(lambda: len(self._live.seen()) >= rows, within_s=WITHIN_S, what=f"{rows} rows to be seen live")
+
+    def told(self, step: str, field: str) -> list[Any]:
+        """Return a field of each step line of that name in the last attempt."""
+        return [line.fields.get(field) for line in self.attempts[-1].steps if line.name == step]
+
+    def position(self) -> tuple[int, str] | None:
+        """Return the group offset now."""
+        return group_offset(self.servers, self.group, self.topic)
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Return the checkpoint item now; empty if there is none."""
+        versions = self.world.cloud.checkpoint_versions(self.topic)
+        return versions[-1] if versions else {}
+
+    def evidence(self, *nemeses: Nemesis, planted: Collection[int] = ()) -> Evidence:
+        """Gather what the job left; `planted` are the numbers of the item's versions that a nemesis wrote."""
+        found = gather(self.world, self.job, self.topic, attempts=self.attempts, strikes=(), live=self._live)
+        marked = tuple(replace(version, planted=version.number in planted) for version in found.checkpoints)
+        return replace(found, checkpoints=marked, strikes=tuple(map(strike_of, nemeses)))
+
+    def verdict(self, *nemeses: Nemesis, planted: Collection[int] = ()) -> Verdict:
+        """Return the judge's word on it."""
+        return judge(self.evidence(*nemeses, planted=planted))
+
+    def assert_finishes(self, *nemeses: Nemesis, planted: Collection[int] = ()) -> None:
+        """Run once more: it ends with 0, every nemesis has struck, and the judge finds nothing."""
+        assert self.run() == 0, self.stderr
+        self.assert_valid(*nemeses, planted=planted)
+
+    def assert_valid(self, *nemeses: Nemesis, planted: Collection[int] = ()) -> None:
+        """Have the job judged as it is."""
+        verdict = self.verdict(*nemeses, planted=planted)
+        assert verdict.validity is Validity.VALID, verdict.summary
+
+    def assert_refuses(self, code: int, says: str, *nemeses: Nemesis) -> None:
+        """Run once more: one line on stderr, nothing new is visible, and what is visible is a prefix of the truth."""
+        before = self.rows()
+        assert self.run() == code, self.stderr
+        assert self.stderr.startswith("csv-to-kafka: "), self.stderr
+        assert self.stderr.count("\n") == 1, self.stderr
+        assert says in self.stderr, self.stderr
+        assert self.rows() == before
+        assert before == list(self.job.expected[: len(before)])
+        missed = [nemesis.name for nemesis in nemeses if not nemesis.struck]
+        assert not missed, f"missed: {missed}"
