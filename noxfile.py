@@ -69,7 +69,14 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the test suite against a real broker; minutes."""
     install(session, "tests")
-    session.run("python", "-m", "pytest", "-m", "not slow", *WORKERS, *session.posargs)
+    session.run("python", "-m", "pytest", "-m", "not slow and not strike", *WORKERS, *session.posargs)
+
+
+@nox.session(default=False)
+def strikes(session: nox.Session) -> None:
+    """Strike network, broker, S3, DynamoDB and state, on a real broker; minutes."""
+    install(session, "tests")
+    session.run("python", "-m", "pytest", "-m", "strike and not slow", *WORKERS, *session.posargs)
 
 
 @nox.session(default=False)

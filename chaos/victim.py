@@ -11,12 +11,12 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from typing import NoReturn
 
 from chaos.schedule import KillAtRow, KillAtStep, KillInBatch, Plan, parse
-from processor.__main__ import main
+from processor.__main__ import leave, main
 from processor.assembly import build_processor
 from processor.model import (
     Batch,
@@ -89,7 +89,7 @@ class StrikingSink:
         """See `ports.Sink`."""
         return self._inner.bounds()
 
-    def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
+    def records(self, start_offset: int) -> Generator[tuple[int, bytes], None, None]:
         """See `ports.Sink`."""
         return self._inner.records(start_offset)
 
@@ -153,4 +153,4 @@ def plant_mutant() -> None:
 
 if __name__ == "__main__":
     plant_mutant()
-    sys.exit(main(assemble=build_victim))
+    leave(main(assemble=build_victim))

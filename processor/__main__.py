@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from processor import __version__
 from processor.assembly import build_processor
@@ -115,5 +115,18 @@ def _listen(stop: StopSignal) -> None:
     signal.signal(signal.SIGINT, on_signal)
 
 
+def leave(code: int) -> NoReturn:
+    """End the process with this code, at once: no vendor's thread or finaliser may hold it back."""
+    with contextlib.suppress(OSError):  # whoever read the lines has gone
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def entry() -> NoReturn:
+    """Be the console script."""
+    leave(main())
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, HTTPClientError
 
 from processor.aws import access_refused, error_code, refusal
+from processor.bounded import insisted
 from processor.errors import CheckpointUnavailable, Contradiction, PlaceMissing, ProcessorError, Superseded
 from processor.model import Checkpoint, Destination, InvalidValue, JobStart, Lease, Pins, Position, Status
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+T = TypeVar("T")
+
 # Each round is lost only to another run's claim, so this many means as many runs started at the same moment.
 CLAIM_ROUNDS = 20
+CUT_AGAIN_S = 2.0
 STARTED = frozenset({"source", "etag", "shape", "cluster_id", "topic_id", "start_offset", "next_offset"})
 
 
@@ -138,8 +142,10 @@ class CheckpointManager:
 
     def _get(self) -> Mapping[str, Any] | None:
         try:
-            answer = self._client.get_item(
-                TableName=self._table, Key={"job_id": {"S": self._job_id}}, ConsistentRead=True
+            answer = self._ask(
+                lambda: self._client.get_item(
+                    TableName=self._table, Key={"job_id": {"S": self._job_id}}, ConsistentRead=True
+                )
             )
         except (ClientError, BotoCoreError, HTTPClientError, ValueError) as error:
             raise self._translated(error, "dynamodb:GetItem") from error
@@ -156,13 +162,15 @@ class CheckpointManager:
         names = {f"#{name}": name for name in (*changes, *remove, *(("owner",) if "#owner" in condition else ()))}
         bound = {f":{name}": changes[name] for name in changes} | dict(values)
         try:
-            self._client.update_item(
-                TableName=self._table,
-                Key={"job_id": {"S": self._job_id}},
-                UpdateExpression=expression,
-                ConditionExpression=condition,
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues={name: _attribute(value) for name, value in bound.items()},
+            self._ask(
+                lambda: self._client.update_item(
+                    TableName=self._table,
+                    Key={"job_id": {"S": self._job_id}},
+                    UpdateExpression=expression,
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames=names,
+                    ExpressionAttributeValues={name: _attribute(value) for name, value in bound.items()},
+                )
             )
         except ClientError as error:
             if error_code(error) == "ConditionalCheckFailedException":
@@ -171,6 +179,10 @@ class CheckpointManager:
         except (BotoCoreError, HTTPClientError, ValueError) as error:
             raise self._translated(error, "dynamodb:UpdateItem") from error
         return True
+
+    def _ask(self, request: Callable[[], T]) -> T:
+        """Send a request again whose answer was cut; botocore itself does so for an answer that never began."""
+        return insisted(request, passing=lambda error: isinstance(error, ConnectionClosedError), timeout_s=CUT_AGAIN_S)
 
     def _translated(self, error: Exception, needs: str) -> ProcessorError:
         if access_refused(error):

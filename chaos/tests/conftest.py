@@ -16,6 +16,13 @@ PROCESSOR = (sys.executable, "-m", "processor", "run")
 Start = Callable[..., Target]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every nemesis takes its time: they have a session of their own, `nox -s strikes`."""
+    for item in items:
+        if item.path.name.startswith("test_nemesis_"):
+            item.add_marker("strike")
+
+
 @pytest.fixture(scope="session")
 def rows_6000() -> Job:
     """Rows of every kind but the huge ones, six thousand of them."""

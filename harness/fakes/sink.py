@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from itertools import takewhile
 from typing import TypeVar
 
@@ -51,7 +51,7 @@ class FakeSink:
         """Return the partition's offsets now."""
         return self._call("sink.bounds", lambda _: self._partition.bounds())
 
-    def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
+    def records(self, start_offset: int) -> Generator[tuple[int, bytes], None, None]:
         """Yield the committed records as of this call; what retention has taken cannot be asked for."""
         if start_offset < self._partition.bounds().start:
             raise _failed(f"offset {start_offset} is out of range")
