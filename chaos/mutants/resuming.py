@@ -172,7 +172,7 @@ def rebuilds_from_uncommitted_records(_original: Any) -> Any:
     """Counts aborted records as rows when it rebuilds the position."""
 
     def records(self: Any, start_offset: int) -> Iterator[tuple[int, bytes]]:
-        return iter([seen for seen in self._partition.uncommitted() if seen[0] >= start_offset])
+        return (seen for seen in self._partition.uncommitted() if seen[0] >= start_offset)
 
     return records
 

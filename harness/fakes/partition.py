@@ -16,7 +16,7 @@ Left out: replication, other partitions, several groups per transaction id, epoc
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -116,7 +116,7 @@ class FakePartition:
         """Return everything the log keeps, markers included."""
         return self._log[self._start :]
 
-    def committed(self, start_offset: int = 0) -> Generator[tuple[int, bytes], None, None]:
+    def committed(self, start_offset: int = 0) -> Iterator[tuple[int, bytes]]:
         """Return (offset, value) of what a committed reader sees from `start_offset` on, as of this call."""
         bounds = self.bounds()
         kept = self._log[max(start_offset, bounds.start) : bounds.stable]

@@ -55,7 +55,7 @@ class FakeSink:
         """Yield the committed records as of this call; what retention has taken cannot be asked for."""
         if start_offset < self._partition.bounds().start:
             raise _failed(f"offset {start_offset} is out of range")
-        return self._call("sink.records", lambda _: self._partition.committed(start_offset))
+        return self._call("sink.records", lambda _: (seen for seen in self._partition.committed(start_offset)))
 
     # -- the life of a producer --------------------------------------------------------------------------------------
 
