@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import NoReturn
 
@@ -89,7 +89,7 @@ class StrikingSink:
         """See `ports.Sink`."""
         return self._inner.bounds()
 
-    def records(self, start_offset: int) -> Generator[tuple[int, bytes], None, None]:
+    def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
         """See `ports.Sink`."""
         return self._inner.records(start_offset)
 

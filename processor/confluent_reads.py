@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -99,7 +99,7 @@ class ConfluentReads:
 
         return self._ask(offsets)
 
-    def records(self, start_offset: int) -> Generator[tuple[int, bytes], None, None]:
+    def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
         """Yield committed records; see `ports.Sink`."""
         end = self.bounds().stable
         if start_offset >= end:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
@@ -64,7 +64,7 @@ class KafkaPythonReads:
 
         return self._ask(offsets, "the partition's offsets")
 
-    def records(self, start_offset: int) -> Generator[tuple[int, bytes], None, None]:
+    def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
         """Yield committed records; see `ports.Sink`."""
         end = self.bounds().stable
         consumer = self._translated(lambda: self._consumer(start_offset))

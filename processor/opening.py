@@ -7,7 +7,6 @@ final; the decision itself is the pure function `resume.decide`.
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass, replace
 
 from processor.errors import Contradiction, Superseded, Temporary
@@ -194,8 +193,7 @@ class Opening:
     def _rebuild(self, decision: Rebuild, checkpoint: Checkpoint) -> Opened:
         """The position expired: find the last committed row in the partition itself, and write the position anew."""
         batches = self._source.batches(decision.position)
-        with closing(self._sink.records(decision.offset)) as records:
-            reached = match_committed(records, batches, decision.position)
+        reached = match_committed(self._sink.records(decision.offset), batches, decision.position)
         if reached.row > 0:
             self._sink.commit(self.committed(reached))
         opened = self._pinned(checkpoint, reached, self._sink.bounds())

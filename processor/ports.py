@@ -6,7 +6,7 @@ both. Every call is bounded in time. Every method raises only errors of `process
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Protocol
 
@@ -110,7 +110,7 @@ class Sink(Protocol):
     def bounds(self) -> PartitionBounds:
         """Return the partition's offsets now."""
 
-    def records(self, start_offset: int) -> Generator[tuple[int, bytes], None, None]:
+    def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
         """Yield (offset, value) of the *committed* records from `start_offset` to the end as of the first `next`.
 
         Raises SinkFailed, also when the partition no longer has `start_offset`.

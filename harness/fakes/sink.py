@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterator
 from itertools import takewhile
 from typing import TypeVar
 
@@ -51,11 +51,11 @@ class FakeSink:
         """Return the partition's offsets now."""
         return self._call("sink.bounds", lambda _: self._partition.bounds())
 
-    def records(self, start_offset: int) -> Generator[tuple[int, bytes], None, None]:
+    def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
         """Yield the committed records as of this call; what retention has taken cannot be asked for."""
         if start_offset < self._partition.bounds().start:
             raise _failed(f"offset {start_offset} is out of range")
-        return self._call("sink.records", lambda _: (seen for seen in self._partition.committed(start_offset)))
+        return self._call("sink.records", lambda _: self._partition.committed(start_offset))
 
     # -- the life of a producer --------------------------------------------------------------------------------------
 
