@@ -120,8 +120,10 @@ def play(world: World, launch: Launch, drawn: Round, *, outside_only: bool) -> t
             plans.append(plan)
             if ended(attempts[-1]):
                 break
-        struck = [(plan, attempt) for plan, attempt in zip(plans, attempts, strict=True) if _counts(plan, attempt)]
-        strikes = strikes_of([plan for plan, _ in struck if plan], [attempt for _, attempt in struck])
+        planned = list(zip(plans, attempts, strict=True))
+        # Where not one kill landed, the missed ones stay in the evidence, and the judge calls the run vacuous.
+        struck = [pair for pair in planned if _counts(*pair)] or planned
+        strikes = strikes_of([plan for plan, _ in struck if plan], [attempt for plan, attempt in struck if plan])
         evidence = gather(world, drawn.job, staged.topic, attempts=attempts, strikes=strikes, live=live)
     return evidence, attempts
 

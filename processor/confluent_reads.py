@@ -161,7 +161,14 @@ class ConfluentReads:
 
     def _consumer_of_group(self) -> Consumer:
         if self._group is None:
-            chosen = {"group.id": self._settings.transactional_id, "enable.auto.commit": False}
+            chosen = {
+                "group.id": self._settings.transactional_id,
+                "enable.auto.commit": False,
+                # With read_committed, librdkafka's default, a position is not told while a dead or frozen run's
+                # transaction holds a newer one: the run that could fence it would wait for it. After a fence there
+                # is none.
+                "isolation.level": "read_uncommitted",
+            }
             self._group = Consumer({**self._connection(), **chosen})
         return self._group
 
