@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import pytest
 
 from chaos.job import Job
+from chaos.nemesis.course import Course
+from chaos.tests.courses import CLIENTS, INTERVAL_ROWS, ROWS
 from harness.target import Target
 from harness.workload import Shape, generate
 from harness.world import World
@@ -44,3 +47,24 @@ def start(world: World, topic: str) -> Start:
         return Target(PROCESSOR, environment, number=number)
 
     return start_run
+
+
+@pytest.fixture(scope="session")
+def rows_600() -> Job:
+    """Six hundred rows in transactions of a hundred."""
+    workload = generate(31, rows=ROWS, shape=Shape(columns=3))
+    return Job(workload.csv, workload.values("json"), settings={"CHECKPOINT_INTERVAL": str(INTERVAL_ROWS)})
+
+
+@pytest.fixture(params=CLIENTS)
+def course(request: pytest.FixtureRequest, world: World, rows_600: Job) -> Iterator[Course]:
+    """A course in exactly-once, by each client."""
+    with Course(world, replace(rows_600, client=request.param)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def loose(world: World, rows_600: Job) -> Iterator[Course]:
+    """A course in at-least-once."""
+    with Course(world, replace(rows_600, client="confluent", delivery="at-least-once")) as opened:
+        yield opened

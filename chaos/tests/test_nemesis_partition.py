@@ -21,44 +21,16 @@ from chaos.nemesis.state import (
     Usurper,
 )
 from chaos.schedule import KillAtStep
+from chaos.tests.courses import BEHIND, CLIENTS, INTERVAL_ROWS, LEVEL, by
 from harness.broker import Broker
 from harness.broker.jvm import JvmBroker
 from harness.cloud import Cloud
 from harness.partition import Client, offsets
 from harness.target import Target
 from harness.wait import until
-from harness.workload import Shape, generate
 from harness.world import World
 
 pytestmark = pytest.mark.broker
-ROWS, INTERVAL_ROWS = 600, 100
-BEHIND = KillAtStep("committed", 3)  # 300 rows committed, the checkpoint counts 200
-LEVEL = KillAtStep("saved", 3)
-CLIENTS: list[Client] = ["kafka-python", "confluent"]
-
-
-@pytest.fixture(scope="module")
-def job() -> Job:
-    workload = generate(31, rows=ROWS, shape=Shape(columns=3))
-    return Job(workload.csv, workload.values("json"), settings={"CHECKPOINT_INTERVAL": str(INTERVAL_ROWS)})
-
-
-@pytest.fixture(params=CLIENTS)
-def course(request: pytest.FixtureRequest, world: World, job: Job) -> Iterator[Course]:
-    with Course(world, replace(job, client=request.param)) as opened:
-        yield opened
-
-
-@pytest.fixture
-def loose(world: World, job: Job) -> Iterator[Course]:
-    """A course in at-least-once."""
-    with Course(world, replace(job, client="confluent", delivery="at-least-once")) as opened:
-        yield opened
-
-
-def by(client: Client, course: str = "course") -> pytest.MarkDecorator:
-    """One client is enough where no client is asked about what the nemesis changed, or a like test has the other."""
-    return pytest.mark.parametrize(course, [client], indirect=True)
 
 
 class TestThePartition:
@@ -79,9 +51,9 @@ class TestThePartition:
     @pytest.mark.parametrize("client", CLIENTS)
     @pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
     def test_a_topic_made_anew_under_a_run_is_refused_instead_of_going_on_in_it(
-        self, world: World, job: Job, client: Client, delivery: str
+        self, world: World, rows_600: Job, client: Client, delivery: str
     ) -> None:
-        slow = replace(job, client=client, delivery=delivery, settings={"CHECKPOINT_INTERVAL": "5"})
+        slow = replace(rows_600, client=client, delivery=delivery, settings={"CHECKPOINT_INTERVAL": "5"})
         with Course(world, slow) as course:
             run = course.start()
             run.await_step(lambda step: step.name == "saved", within_s=30, what="the first save")
@@ -162,8 +134,11 @@ def forgetful() -> Iterator[Broker]:
 
 
 @pytest.fixture(params=CLIENTS)
-def mortal(request: pytest.FixtureRequest, forgetful: Broker, cloud: Cloud, job: Job) -> Iterator[Course]:
-    with World(broker=forgetful, cloud=cloud) as world, Course(world, replace(job, client=request.param)) as opened:
+def mortal(request: pytest.FixtureRequest, forgetful: Broker, cloud: Cloud, rows_600: Job) -> Iterator[Course]:
+    with (
+        World(broker=forgetful, cloud=cloud) as world,
+        Course(world, replace(rows_600, client=request.param)) as opened,
+    ):
         yield opened
 
 

@@ -3,49 +3,17 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
-from chaos.job import Job
 from chaos.nemesis.course import Course
 from chaos.nemesis.state import ItemChanged, PositionExpired, PositionReset
 from chaos.schedule import KillAtRow, KillAtStep, Plan
-from harness.partition import Client, offsets
-from harness.workload import Shape, generate
-from harness.world import World
+from chaos.tests.courses import BEHIND, INTERVAL_ROWS, LEVEL, ROWS, by
+from harness.partition import offsets
 
 pytestmark = pytest.mark.broker
-ROWS, INTERVAL_ROWS = 600, 100
-BEHIND = KillAtStep("committed", 3)  # 300 rows committed, the checkpoint counts 200
-LEVEL = KillAtStep("saved", 3)
 AT_NOTHING = KillAtStep("committed", 1)  # 100 rows committed, the checkpoint counts none
-CLIENTS: list[Client] = ["kafka-python", "confluent"]
-
-
-@pytest.fixture(scope="module")
-def job() -> Job:
-    workload = generate(31, rows=ROWS, shape=Shape(columns=3))
-    return Job(workload.csv, workload.values("json"), settings={"CHECKPOINT_INTERVAL": str(INTERVAL_ROWS)})
-
-
-@pytest.fixture(params=CLIENTS)
-def course(request: pytest.FixtureRequest, world: World, job: Job) -> Iterator[Course]:
-    with Course(world, replace(job, client=request.param)) as opened:
-        yield opened
-
-
-@pytest.fixture
-def loose(world: World, job: Job) -> Iterator[Course]:
-    """A course in at-least-once."""
-    with Course(world, replace(job, client="confluent", delivery="at-least-once")) as opened:
-        yield opened
-
-
-def by(client: Client, course: str = "course") -> pytest.MarkDecorator:
-    """One client is enough where no client is asked about what the nemesis changed, or a like test has the other."""
-    return pytest.mark.parametrize(course, [client], indirect=True)
 
 
 class TestTheItem:
