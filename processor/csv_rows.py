@@ -17,12 +17,13 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 
 from processor.errors import BadRow
 
 BOM = b"\xef\xbb\xbf"
 LINE_FEED = b"\n"
+CRLF = b"\r\n"
 LONE_CR = "a carriage return without a line feed outside quotes"
 # The module's own limit of 131,072 characters would refuse long cells; ours is `max_row_bytes`.
 csv.field_size_limit(2**31 - 1)
@@ -30,23 +31,28 @@ csv.field_size_limit(2**31 - 1)
 
 @dataclass(frozen=True, slots=True)
 class Slab:
-    """Some consecutive rows. Row i lies at bytes [starts[i], ends[i]) of the object, its line end included.
+    """Some consecutive rows of one width. Row i lies at bytes [starts[i], ends[i]) of the object, line end included.
 
-    `lines` are the bytes from `base` on.
+    `cells` are those of the first row, then those of the second, and so on: one list costs a fraction of a list for
+    each row. `lines` are the bytes from `base` on.
     """
 
-    cells: list[list[str]]
+    cells: list[str]
     starts: list[int]
     ends: list[int]
     lines: bytes
     base: int
 
-    def raw(self, i: int) -> bytes:
-        """Return row i as it stands in the object, without its line end."""
-        row = self.lines[self.starts[i] - self.base : self.ends[i] - self.base]
-        if row.endswith(b"\r\n"):
-            return row[:-2]
-        return row.removesuffix(LINE_FEED)
+    def rows(self) -> Iterator[list[str]]:
+        """Yield the cells of each row."""
+        width = len(self.cells) // max(1, len(self.ends))
+        return (self.cells[i : i + width] for i in range(0, len(self.cells), width or 1))
+
+    def raw(self) -> list[bytes]:
+        """Return each row as it stands in the object, without its line end."""
+        lines, base = self.lines, self.base
+        cut = (lines[start - base : end - base] for start, end in zip(self.starts, self.ends, strict=True))
+        return [row[:-2] if row.endswith(CRLF) else row.removesuffix(LINE_FEED) for row in cut]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ def read_header(chunks: Iterable[bytes], *, max_row_bytes: int) -> Header | None
     Raises BadRow (row None) where a name is missing or stands twice, or the row itself is bad.
     """
     for slab in _slabs(_without_bom(chunks), base=0, row=None, width=None, max_row_bytes=max_row_bytes):
-        names = tuple(slab.cells[0])
+        names = tuple(slab.cells)
         place = (slab.starts[0], slab.ends[0])
         if "" in names:
             raise _bad(f"column {names.index('') + 1} has no name", None, place)
@@ -113,9 +119,9 @@ def _slabs(
     while not final:
         buffer, final = pieces.more()
         slab, fault, used = _parse(buffer, base=base, width=width, max_row_bytes=max_row_bytes, final=final)
-        if slab.cells:
+        if slab.ends:
             yield slab
-            row = None if row is None else row + len(slab.cells)
+            row = None if row is None else row + len(slab.ends)
         if fault is not None:
             raise BadRow(fault.reason, row=row, byte_start=fault.byte_start, byte_end=fault.byte_end)
         pieces.unparsed = buffer[used:]
@@ -151,7 +157,7 @@ def _parse(
     """Parse the whole rows at the start of `buffer`; return them, the fault after them, and the bytes used."""
     whole = buffer if final else buffer[: buffer.rfind(LINE_FEED) + 1]
     fault, used = None, len(whole)
-    slab = _parse_plain(whole, base=base, width=width, max_row_bytes=max_row_bytes, final=final)
+    slab = _parse_plain(whole, base=base, width=width, max_row_bytes=max_row_bytes)
     if slab is None:
         slab, fault, used = _parse_row_by_row(whole, base=base, width=width, max_row_bytes=max_row_bytes, final=final)
     if fault is None and len(buffer) - used > max_row_bytes:
@@ -159,29 +165,53 @@ def _parse(
     return slab, fault, used
 
 
-def _parse_plain(whole: bytes, *, base: int, width: int | None, max_row_bytes: int, final: bool) -> Slab | None:
+def _parse_plain(whole: bytes, *, base: int, width: int | None, max_row_bytes: int) -> Slab | None:
     """Parse at native speed what is one row a line and has nothing wrong with it; None for anything else."""
-    if not whole or len(whole) > max_row_bytes or width is None:
-        return None
-    if whole.count(b"\r") != whole.count(b"\r\n") or (final and whole.endswith(b"\r")):
+    if not whole or len(whole) > max_row_bytes or width is None or whole.count(b"\r") != whole.count(CRLF):
         return None
     try:
-        text = io.StringIO(whole.decode(), newline="\n")
-        cells = list(csv.reader(text, strict=True))
+        text = whole.decode()
+        cells = _split(text, width) if b'"' not in whole else _read(text, width)
     except (UnicodeDecodeError, csv.Error):
         return None
     ends = list(accumulate(map(len, io.BytesIO(whole)), initial=base))
     # As many rows as lines: then each line is one row, for no row takes less than a line.
-    if len(cells) != len(ends) - 1 or set(map(len, cells)) != {width}:
+    if cells is None or len(cells) != width * (len(ends) - 1):
         return None
-    starts = ends[:-1]
-    return Slab(cells, starts, ends[1:], whole, base)
+    return Slab(cells, ends[:-1], ends[1:], whole, base)
+
+
+def _split(text: str, width: int) -> list[str] | None:
+    """Return the cells of lines that hold no quote, None where a line has not `width` of them.
+
+    Each line end becomes a cell of its own, so one split cuts all lines, and the places of these cells tell whether
+    each line has its width.
+    """
+    text = text.replace("\r\n", "\n")
+    if not text.endswith("\n"):
+        text += "\n"
+    cells = text.replace("\n", ",\n,").split(",")
+    line_ends = cells[width :: width + 1]
+    if len(cells) != len(line_ends) * (width + 1) + 1 or line_ends != ["\n"] * text.count("\n"):
+        return None
+    cells.pop()  # what stands after the last line end
+    del cells[width :: width + 1]
+    return None if width == 1 and "" in cells else cells  # a blank line is no row
+
+
+def _read(text: str, width: int) -> list[str] | None:
+    """Return the cells of any rows, None where a row has not `width` of them. Raises csv.Error."""
+    rows = list(csv.reader(io.StringIO(text, newline="\n"), strict=True))
+    return list(chain.from_iterable(rows)) if set(map(len, rows)) == {width} else None
 
 
 def _parse_row_by_row(
     whole: bytes, *, base: int, width: int | None, max_row_bytes: int, final: bool
 ) -> tuple[Slab, _Fault | None, int]:
-    """Parse anything, stopping before the first row that is bad or does not end in `whole`."""
+    """Parse anything, stopping before the first row that is bad or does not end in `whole`.
+
+    Where no width is known yet the first row is the header, and it stops after that.
+    """
     line_ends = [0, *accumulate(map(len, io.BytesIO(whole)))]
     # Bytes that are not UTF-8 become lone surrogates: they never look like a quote, comma or line end, and the row
     # that holds them is found bad below.
@@ -206,10 +236,12 @@ def _parse_row_by_row(
         if fault is not None:
             return slab, _Fault(fault, base + done, base + end), done
         if cells:
-            slab.cells.append(cells)
+            slab.cells.extend(cells)
             slab.starts.append(base + done)
             slab.ends.append(base + end)
         done = end
+        if cells and width is None:
+            return slab, None, done
 
 
 def _reason(error: str) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-import orjson
-
 from processor.csv_rows import Header, Slab, read_header, read_rows
 from processor.errors import BadSetting
+from processor.json_rows import JsonRows
 from processor.model import Batch, Pins, Position, SourceObject, ValueFormat
 from processor.ports import ObjectBytes
 
@@ -142,6 +141,8 @@ def _room(gathered: _Gathered, limits: BatchLimits, values: list[bytes], taken: 
     """How many of `values[taken:]` the batch still takes, one at least."""
     rows = min(limits.interval_rows - len(gathered.values), len(values) - taken)
     size_bytes = gathered.size_bytes
+    if size_bytes + sum(map(len, values[taken : taken + rows])) < limits.batch_bytes:
+        return rows
     for count, value in enumerate(islice(values, taken, taken + rows), start=1):
         size_bytes += len(value)
         if size_bytes >= limits.batch_bytes:
@@ -151,10 +152,8 @@ def _room(gathered: _Gathered, limits: BatchLimits, values: list[bytes], taken: 
 
 def _encoder(value_format: ValueFormat, names: tuple[str, ...]) -> Callable[[Slab], tuple[list[bytes], list[int]]]:
     """Return the function that turns a slab into Kafka values and the byte after each row."""
-    if value_format is ValueFormat.RAW:
-        return lambda slab: ([slab.raw(i) for i in range(len(slab.cells))], slab.ends)
-    dumps = orjson.dumps
-    return lambda slab: ([dumps(dict(zip(names, cells, strict=True))) for cells in slab.cells], slab.ends)
+    encode = Slab.raw if value_format is ValueFormat.RAW else JsonRows(names).encode
+    return lambda slab: (encode(slab), slab.ends)
 
 
 def _refuse_gzip(chunks: Iterator[bytes], url: str) -> Iterator[bytes]:

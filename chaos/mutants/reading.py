@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import orjson
+
 from chaos.mutants.registry import Change, mutant
 from chaos.mutants.trials import Trial, mixed, numbered, repeating, replaced_between_runs, replaced_in_mid_run, unended
 from processor.csv_rows import LINE_FEED, Slab
-from processor.model import Batch, Position, SourceObject
+from processor.model import Batch, Position, SourceObject, ValueFormat
 
 ENCODER = "processor.csv_source._encoder"
 PLAIN, MIXED = Trial(numbered), Trial(mixed, interval_rows=7)
@@ -92,9 +94,12 @@ def _with_cells(change: Callable[[str], object]) -> Change:
     """Return the encoder that changes each cell first."""
 
     def make(original: Any) -> Any:
-        def encoder(*settings: Any) -> Any:
-            encode = original(*settings)
-            return lambda slab: encode(replace(slab, cells=[[change(cell) for cell in row] for row in slab.cells]))
+        def encoder(value_format: ValueFormat, names: tuple[str, ...]) -> Any:
+            def changed(slab: Slab) -> tuple[list[bytes], list[int]]:
+                rows = ([change(cell) for cell in row] for row in slab.rows())
+                return [orjson.dumps(dict(zip(names, row, strict=True))) for row in rows], slab.ends
+
+            return original(value_format, names) if value_format is ValueFormat.RAW else changed
 
         return encoder
 
@@ -138,8 +143,9 @@ def keeps_the_bom(_original: Any) -> Any:
 
 
 def _raw_with_carriage_return(_original: Any) -> Any:
-    def raw(self: Slab, i: int) -> bytes:
-        return self.lines[self.starts[i] - self.base : self.ends[i] - self.base].removesuffix(LINE_FEED)
+    def raw(self: Slab) -> list[bytes]:
+        ranges = zip(self.starts, self.ends, strict=True)
+        return [self.lines[start - self.base : end - self.base].removesuffix(LINE_FEED) for start, end in ranges]
 
     return raw
 
@@ -159,8 +165,8 @@ def keeps_carriage_returns(original: Any) -> Any:
 
         def kept(slab: Slab) -> Any:
             ends = [slab.lines[: end - slab.base].endswith(b"\r\n") for end in slab.ends]
-            cells = [[*row[:-1], row[-1] + "\r" * crlf] for row, crlf in zip(slab.cells, ends, strict=True)]
-            return encode(replace(slab, cells=cells))
+            rows = ([*row[:-1], row[-1] + "\r" * crlf] for row, crlf in zip(slab.rows(), ends, strict=True))
+            return encode(replace(slab, cells=[cell for row in rows for cell in row]))
 
         return kept
 

@@ -34,8 +34,8 @@ def read(chunks: Iterator[bytes], *, at: int = 0, row: int = 0, width: int = 2, 
     rows, fault = [], None
     try:
         for slab in read_rows(chunks, byte_offset=at, row=row, width=width, max_row_bytes=most):
-            for i, cells in enumerate(slab.cells):
-                rows.append((tuple(cells), slab.starts[i], slab.ends[i], slab.raw(i)))
+            cells = map(tuple, slab.rows())
+            rows += list(zip(cells, slab.starts, slab.ends, slab.raw(), strict=True))
     except BadRow as bad:
         fault = (bad.row, bad.byte_start, bad.byte_end, bad.reason)
     return Outcome(tuple(rows), fault)
