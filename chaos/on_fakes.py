@@ -14,13 +14,13 @@ from harness.fakes import Crash, FakeCheckpoints, FakeCheckpointTable, FakeKey, 
 from harness.fakes.faults import Fault, Faults
 from harness.history import Attempt, CheckpointVersion, Evidence, GroupOffset, PartitionEnd, Records, Step, Strike
 from harness.workload import Workload
+from processor import read_ahead, save_beside
 from processor.csv_source import BatchLimits, CsvSource
 from processor.errors import EXIT_DONE, EXIT_UNEXPECTED, ProcessorError
 from processor.model import Delivery, SinkSettings, ValueFormat
 from processor.opening import JobRules
 from processor.ports import Step as StepName
 from processor.processor import CSVToKafkaProcessor
-from processor.read_ahead import in_turn
 from processor.stop import Clock, StopSignal
 
 JOB_ID = "job"
@@ -115,7 +115,8 @@ class FakeJob:
             FakeCheckpoints(self.table, job_id=JOB_ID, owner=owner, faults=self.faults),
             notes,
             rules=JobRules(self.delivery, f"shape-{self.delivery}"),
-            read_ahead=in_turn,
+            read_ahead=read_ahead.in_turn,
+            saving=save_beside.in_turn,
             clock=FakeClock(self._pass_time),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 
 from processor.errors import (
     AttemptsUsedUp,
@@ -17,10 +17,11 @@ from processor.errors import (
     Superseded,
     Temporary,
 )
-from processor.model import Batch, Position, Status
+from processor.model import Batch, Delivery, Position, Status
 from processor.opening import JobRules, Opening
 from processor.ports import Checkpoints, Observer, Sink, Source, Step
 from processor.read_ahead import prefetch
+from processor.save_beside import Save, beside, in_turn
 from processor.stop import Clock, StopSignal
 
 RETRY_WAITS_S = (1.0, 4.0, 16.0, 30.0, 60.0)
@@ -45,11 +46,13 @@ class CSVToKafkaProcessor:
         rules: JobRules,
         stop: StopSignal | None = None,
         read_ahead: Callable[[Iterator[Batch], Callable[[], None]], Generator[Batch, None, None]] = prefetch,
+        saving: Callable[[Save], AbstractContextManager[Save]] = beside,
         clock: Clock | None = None,
     ) -> None:
         self._source, self._sink, self._checkpoints, self._observer = source, sink, checkpoints, observer
         self._stop = stop or StopSignal()
         self._read_ahead = read_ahead
+        self._saving = saving if rules.delivery is Delivery.EXACTLY_ONCE else in_turn
         self._clock = clock or Clock(self._stop)
         self._opening = Opening(source, sink, checkpoints, rules, self._clock)
         self._scale = 1.0
@@ -86,7 +89,8 @@ class CSVToKafkaProcessor:
     def _transfer(self, start: Position) -> Position:
         """The loop: read, send, commit, save. Returns the position after the last row."""
         reached = start
-        with closing(self._read_ahead(self._source.batches(start, scale=self._scale), self._stop.check)) as batches:
+        read = self._read_ahead(self._source.batches(start, scale=self._scale), self._stop.check)
+        with closing(read) as batches, self._saving(self._save) as save:
             for batch in batches:
                 self._stop.check()
                 if batch.start != reached:
@@ -94,7 +98,7 @@ class CSVToKafkaProcessor:
                 self._tell(Step.READ, batch.end)
                 next_offset = self._send_and_commit(batch)
                 reached = batch.end
-                self._save(reached, next_offset)
+                save(reached, next_offset)
         return reached
 
     def _resume(self) -> Position:
@@ -144,7 +148,10 @@ class CSVToKafkaProcessor:
         self._end = next_offset
 
     def _save(self, position: Position, next_offset: int | None) -> None:
-        """Save the checkpoint. In exactly-once it may fail: the position in Kafka is the truth, the next save helps."""
+        """Save the checkpoint. In exactly-once it may fail: the position in Kafka is the truth, the next save helps.
+
+        In at-least-once the checkpoint is the position: there it is saved before the next batch is sent.
+        """
         try:
             self._checkpoints.save(position, next_offset=next_offset)
         except CheckpointUnavailable as error:

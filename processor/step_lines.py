@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -19,6 +20,7 @@ class StepLines:
     def __init__(self, job_id: str, stream: TextIO) -> None:
         self._job_id = job_id
         self._stream = stream
+        self._one_line = threading.Lock()  # a save tells its step from a thread of its own
 
     def step(self, step: Step, **fields: object) -> None:
         """Write one line."""
@@ -29,10 +31,11 @@ class StepLines:
             "job_id": self._job_id,
             **fields,
         }
-        try:
-            self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
-            self._stream.flush()
-        except BrokenPipeError:
-            # Whoever read the lines has gone; the rows are more important than the log.
-            self._stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # open until the process ends
-            os.dup2(self._stream.fileno(), sys.stdout.fileno())  # or the interpreter fails to flush it at exit
+        with self._one_line:
+            try:
+                self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+                self._stream.flush()
+            except BrokenPipeError:
+                # Whoever read the lines has gone; the rows are more important than the log.
+                self._stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # open until the end
+                os.dup2(self._stream.fileno(), sys.stdout.fileno())  # or the interpreter fails to flush it at exit

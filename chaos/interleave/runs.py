@@ -17,12 +17,12 @@ from chaos.interleave.stage import RUN, Stage
 from chaos.interleave.turns import Answer, Effect, NoNotes, TurnClock, Turns
 from chaos.on_fakes import GROUP, JOB_ID
 from harness.fakes import FakeCheckpoints, FakeObject, FakeSink
+from processor import read_ahead, save_beside
 from processor.csv_source import BatchLimits, CsvSource
 from processor.errors import EXIT_DONE, EXIT_UNEXPECTED, ProcessorError
 from processor.model import Delivery, SinkSettings, ValueFormat
 from processor.opening import JobRules
 from processor.processor import CSVToKafkaProcessor
-from processor.read_ahead import in_turn
 
 SETTINGS = SinkSettings("fake:9092", "rows", 0, GROUP, Delivery.EXACTLY_ONCE)
 
@@ -51,7 +51,8 @@ class Parts:
             self.checkpoints(stage.table, job_id=JOB_ID, owner=owner, faults=turns),
             NoNotes(),
             rules=JobRules(Delivery.EXACTLY_ONCE, "shape"),
-            read_ahead=in_turn,
+            read_ahead=read_ahead.in_turn,
+            saving=save_beside.in_turn,
             clock=clock,
         )
 
