@@ -9,6 +9,7 @@ from collections.abc import Callable
 from processor.csv_source import CsvSource
 from processor.errors import BadSetting
 from processor.model import SinkSettings
+from processor.native_rows import native_rows
 from processor.opening import JobRules
 from processor.ports import Checkpoints, Observer, Sink, Source
 from processor.processor import CSVToKafkaProcessor
@@ -22,7 +23,9 @@ def build_source(settings: Settings) -> Source:
     from processor.source_s3 import S3Object  # noqa: PLC0415
 
     stored = S3Object(aws_client("s3"), url=settings.source)
-    return CsvSource(stored, url=settings.source, value_format=settings.value_format, limits=settings.limits)
+    return CsvSource(
+        stored, url=settings.source, value_format=settings.value_format, limits=settings.limits, native=native_rows
+    )
 
 
 def build_checkpoints(settings: Settings) -> Checkpoints:

@@ -15,11 +15,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, chain
+from typing import TypeAlias
 
 from processor.errors import BadRow
+
+Native: TypeAlias = Callable[[bytes], list[bytes] | None]  # whole lines → one value for each, None for what is odd
 
 BOM = b"\xef\xbb\xbf"
 LINE_FEED = b"\n"
@@ -34,7 +38,8 @@ class Slab:
     """Some consecutive rows of one width. Row i lies at bytes [starts[i], ends[i]) of the object, line end included.
 
     `cells` are those of the first row, then those of the second, and so on: one list costs a fraction of a list for
-    each row. `lines` are the bytes from `base` on.
+    each row. `lines` are the bytes from `base` on. `values` are the rows' Kafka values where a native parser has
+    made them already, and then there are no cells.
     """
 
     cells: list[str]
@@ -42,6 +47,7 @@ class Slab:
     ends: list[int]
     lines: bytes
     base: int
+    values: list[bytes] | None = None
 
     def rows(self) -> Iterator[list[str]]:
         """Yield the cells of each row."""
@@ -89,13 +95,21 @@ def read_header(chunks: Iterable[bytes], *, max_row_bytes: int) -> Header | None
     return None
 
 
-def read_rows(chunks: Iterable[bytes], *, byte_offset: int, row: int, width: int, max_row_bytes: int) -> Iterator[Slab]:
+def read_rows(
+    chunks: Iterable[bytes],
+    *,
+    byte_offset: int,
+    row: int,
+    width: int,
+    max_row_bytes: int,
+    native: Native | None = None,
+) -> Iterator[Slab]:
     """Yield the rows of `chunks`, which start at `byte_offset` of the object with row number `row`.
 
-    Every row before a bad one has been yielded when BadRow is raised. At most `max_row_bytes` plus one chunk, or
-    twice the longest row, is held in memory.
+    `native` is asked first for each run of whole lines. Every row before a bad one has been yielded when BadRow is
+    raised. At most `max_row_bytes` plus one chunk, or twice the longest row, is held in memory.
     """
-    yield from _slabs(chunks, base=byte_offset, row=row, width=width, max_row_bytes=max_row_bytes)
+    yield from _slabs(chunks, base=byte_offset, row=row, width=width, max_row_bytes=max_row_bytes, native=native)
 
 
 def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -112,13 +126,20 @@ def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _slabs(
-    chunks: Iterable[bytes], *, base: int, row: int | None, width: int | None, max_row_bytes: int
+    chunks: Iterable[bytes],
+    *,
+    base: int,
+    row: int | None,
+    width: int | None,
+    max_row_bytes: int,
+    native: Native | None = None,
 ) -> Iterator[Slab]:
+    parse = partial(_parse, width=width, max_row_bytes=max_row_bytes, native=native)
     pieces = _Pieces(chunks, max_row_bytes)
     final = False
     while not final:
         buffer, final = pieces.more()
-        slab, fault, used = _parse(buffer, base=base, width=width, max_row_bytes=max_row_bytes, final=final)
+        slab, fault, used = parse(buffer, base=base, final=final)
         if slab.ends:
             yield slab
             row = None if row is None else row + len(slab.ends)
@@ -152,12 +173,14 @@ class _Pieces:
 
 
 def _parse(
-    buffer: bytes, *, base: int, width: int | None, max_row_bytes: int, final: bool
+    buffer: bytes, *, base: int, width: int | None, max_row_bytes: int, native: Native | None, final: bool
 ) -> tuple[Slab, _Fault | None, int]:
     """Parse the whole rows at the start of `buffer`; return them, the fault after them, and the bytes used."""
     whole = buffer if final else buffer[: buffer.rfind(LINE_FEED) + 1]
     fault, used = None, len(whole)
-    slab = _parse_plain(whole, base=base, width=width, max_row_bytes=max_row_bytes)
+    slab = None
+    if whole and len(whole) <= max_row_bytes and width is not None:
+        slab = _parse_plain(whole, base=base, width=width, native=native)
     if slab is None:
         slab, fault, used = _parse_row_by_row(whole, base=base, width=width, max_row_bytes=max_row_bytes, final=final)
     if fault is None and len(buffer) - used > max_row_bytes:
@@ -165,20 +188,28 @@ def _parse(
     return slab, fault, used
 
 
-def _parse_plain(whole: bytes, *, base: int, width: int | None, max_row_bytes: int) -> Slab | None:
+def _parse_plain(whole: bytes, *, base: int, width: int, native: Native | None) -> Slab | None:
     """Parse at native speed what is one row a line and has nothing wrong with it; None for anything else."""
-    if not whole or len(whole) > max_row_bytes or width is None or whole.count(b"\r") != whole.count(CRLF):
-        return None
-    try:
-        text = whole.decode()
-        cells = _split(text, width) if b'"' not in whole else _read(text, width)
-    except (UnicodeDecodeError, csv.Error):
+    values = native(whole) if native else None
+    cells = _cells(whole, width) if values is None else []
+    if cells is None:
         return None
     ends = list(accumulate(map(len, io.BytesIO(whole)), initial=base))
     # As many rows as lines: then each line is one row, for no row takes less than a line.
-    if cells is None or len(cells) != width * (len(ends) - 1):
+    if (len(cells) // width if values is None else len(values)) != len(ends) - 1:
         return None
-    return Slab(cells, ends[:-1], ends[1:], whole, base)
+    return Slab(cells, ends[:-1], ends[1:], whole, base, values)
+
+
+def _cells(whole: bytes, width: int) -> list[str] | None:
+    """Return the cells of rows of this width, None where there are others or anything is odd."""
+    if whole.count(b"\r") != whole.count(CRLF):
+        return None
+    try:
+        text = whole.decode()
+        return _read(text, width) if '"' in text else _split(text, width)
+    except (UnicodeDecodeError, csv.Error):
+        return None
 
 
 def _split(text: str, width: int) -> list[str] | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from processor.csv_rows import Header, Slab, read_header, read_rows
+from processor.csv_rows import Header, Native, Slab, read_header, read_rows
 from processor.errors import BadSetting
 from processor.json_rows import JsonRows
 from processor.model import Batch, Pins, Position, SourceObject, ValueFormat
@@ -40,7 +40,7 @@ class BatchLimits:
 
 
 class CsvSource:
-    """`ports.Source` over any `ports.ObjectBytes`."""
+    """`ports.Source` over any `ports.ObjectBytes`. `native` makes a parser for what is plain; see `native_rows`."""
 
     def __init__(
         self,
@@ -49,12 +49,14 @@ class CsvSource:
         url: str,
         value_format: ValueFormat,
         limits: BatchLimits,
+        native: Callable[[ValueFormat, tuple[str, ...]], Native | None] = lambda *_: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stored = stored
         self._url = url
         self._format = value_format
         self._limits = limits
+        self._native = native
         self._clock = clock
         self._header: Header | None = None
         self._described = False
@@ -81,6 +83,7 @@ class CsvSource:
             row=start.row,
             width=len(self._header.names),
             max_row_bytes=self._limits.max_row_bytes,
+            native=self._native(self._format, self._header.names),
         )
         encoded = map(_encoder(self._format, self._header.names), slabs)
         return _gather(encoded, start, self._limits.scaled(scale), self._clock)
@@ -153,7 +156,7 @@ def _room(gathered: _Gathered, limits: BatchLimits, values: list[bytes], taken: 
 def _encoder(value_format: ValueFormat, names: tuple[str, ...]) -> Callable[[Slab], tuple[list[bytes], list[int]]]:
     """Return the function that turns a slab into Kafka values and the byte after each row."""
     encode = Slab.raw if value_format is ValueFormat.RAW else JsonRows(names).encode
-    return lambda slab: (encode(slab), slab.ends)
+    return lambda slab: (encode(slab) if slab.values is None else slab.values, slab.ends)
 
 
 def _refuse_gzip(chunks: Iterator[bytes], url: str) -> Iterator[bytes]:
