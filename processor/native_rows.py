@@ -21,7 +21,7 @@ QUOTE = b'"'
 ESCAPE = b"\\"
 BORDERS = {b",", LINE_FEED}
 # Fewer bytes are parsed as fast without it; and so it is loaded beside the first transactions, not before them.
-LEAST_BYTES = 2**18
+LEAST_BYTES = 3 * 2**18
 
 
 def native_rows(value_format: ValueFormat, names: tuple[str, ...]) -> Native | None:

@@ -105,7 +105,7 @@ def test_a_header_that_json_escapes_is_left_to_the_careful_path() -> None:
 
 
 def test_small_runs_of_lines_are_not_worth_loading_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_rows, "LEAST_BYTES", 2**18)
+    monkeypatch.setattr(native_rows, "LEAST_BYTES", 3 * 2**18)
     assert native(b"1,2\n" * 100, 2) is None
 
 
