@@ -84,8 +84,13 @@ class Tally:
 
 def place_of(attempt: Attempt) -> str:
     """Say where in the protocol a killed attempt ended."""
-    steps = [step for step in attempt.steps if step.name != "struck"]
-    return PLACES.get(steps[-1].name if steps else "", "elsewhere")
+    steps = [step for step in attempt.steps if step.name not in ("struck", "saved")]
+    last = steps[-1] if steps else None
+    if last is None or last.name != "committed":
+        return PLACES.get(last.name if last else "", "elsewhere")
+    # A save is made beside the next batch: its step may come after that batch was read, and says nothing of it.
+    saved = any(step.name == "saved" and step.next_row == last.next_row for step in attempt.steps)
+    return PLACES["saved" if saved else "committed"]
 
 
 def draw_round(seed: int, number: int, *, kills: int, client: Client | None) -> Round:

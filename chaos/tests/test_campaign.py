@@ -54,6 +54,14 @@ def test_a_kill_is_placed_by_the_last_step_before_it() -> None:
     assert place_of(Attempt(1, None, 9, ())) == "before the claim"
 
 
+def test_a_save_that_is_told_late_does_not_place_a_kill() -> None:
+    committed, saved = (Step({"step": name, "row": 10}) for name in ("committed", "saved"))
+    read = Step({"step": "read", "row": 20})
+    assert place_of(Attempt(1, None, 9, (committed, saved))) == "saved, before the next batch"
+    assert place_of(Attempt(1, None, 9, (committed,))) == "committed, not saved"
+    assert place_of(Attempt(1, None, 9, (committed, read, saved))) == "sending"
+
+
 @pytest.mark.broker
 def test_a_round_is_played_to_its_end_and_every_planned_strike_lands(world: World) -> None:
     drawn = draw_round(3, 1, kills=6, client=None)
