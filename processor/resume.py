@@ -122,10 +122,10 @@ def decide(
         _require_unwritten_or_same(checkpoint, bounds, source)
         if checkpoint is None or checkpoint.position.row == 0:
             return first
-        _require_rows(checkpoint, checkpoint.position, bounds)
+        _require_rows(checkpoint, checkpoint.position, bounds, markers=0)
         return GoOn(checkpoint.position)
     if isinstance(position, CommittedPosition):
-        _require_rows(checkpoint, position.position, bounds)
+        _require_rows(checkpoint, position.position, bounds, markers=COMMIT_MARKERS)
         return GoOn(position.position)
     if checkpoint is None or not started:
         return first
@@ -213,8 +213,11 @@ def require_tail(checkpoint: Checkpoint, bounds: PartitionBounds) -> None:
         )
 
 
-def _require_rows(checkpoint: Checkpoint | None, position: Position, bounds: PartitionBounds) -> None:
-    """Refuse a position that the checkpoint is ahead of, or that the partition is too short for."""
+def _require_rows(checkpoint: Checkpoint | None, position: Position, bounds: PartitionBounds, *, markers: int) -> None:
+    """Refuse a position that the checkpoint is ahead of, or that the partition is too short for.
+
+    Behind committed rows lie at least so many `markers`.
+    """
     if checkpoint is not None and checkpoint.position.row > position.row:
         raise Contradiction(
             f"the checkpoint counts {checkpoint.position.row} rows, the partition {position.row}", hint=_LOST
@@ -227,7 +230,7 @@ def _require_rows(checkpoint: Checkpoint | None, position: Position, bounds: Par
         known.append((checkpoint.next_offset, checkpoint.position.row - checkpoint.position.skipped))
     for offset, rows in known:
         due = position.row - position.skipped - rows
-        if bounds.end - offset < due:
+        if due > 0 and bounds.end - offset < due + markers:
             raise Contradiction(f"{due} rows are said to lie between offsets {offset} and {bounds.end}", hint=_LOST)
 
 

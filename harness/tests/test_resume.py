@@ -115,7 +115,7 @@ def test_position_that_is_not_ours_is_refused_whatever_the_checkpoint(checkpoint
 @pytest.mark.parametrize("delivery", Delivery)
 def test_partition_that_ends_before_next_offset_has_lost_its_tail(position: Found, delivery: Delivery) -> None:
     for row, end in ((20, 120),) if position else ((20, 120), (0, 100)):
-        assert decided(checkpoint_at(row), position, delivery=delivery, end=end)
+        assert decided(checkpoint_at(row), position, delivery=delivery, end=end + bool(position))  # a marker
         with pytest.raises(Contradiction, match=f"ends at offset {end - 1}, the job wrote up to {end}"):
             decided(checkpoint_at(row), position, delivery=delivery, end=end - 1)
 
@@ -136,9 +136,9 @@ def test_same_etag_under_another_version_is_the_same_object() -> None:
 @pytest.mark.parametrize("skipped", [0, 5])
 def test_partition_too_short_for_the_positions_rows_is_refused_and_skipped_rows_need_no_place(skipped: int) -> None:
     position, rows = committed(20, skipped=skipped), 20 - skipped
-    assert decided(checkpoint_at(10), position, end=100 + rows)
-    with pytest.raises(Contradiction, match=f"{rows} rows are said to lie between offsets 100 and {99 + rows}"):
-        decided(checkpoint_at(10), position, end=99 + rows)
+    assert decided(checkpoint_at(10), position, end=101 + rows)
+    with pytest.raises(Contradiction, match=f"{rows} rows are said to lie between offsets 100 and {100 + rows}"):
+        decided(checkpoint_at(10), position, end=100 + rows)
 
 
 def test_unknown_start_offset_is_no_measure_for_the_partition() -> None:
@@ -147,9 +147,9 @@ def test_unknown_start_offset_is_no_measure_for_the_partition() -> None:
 
 @pytest.mark.parametrize("lost", [None, CLAIMED], ids=["none", "without_a_start"])
 def test_partition_too_short_for_the_position_is_refused_without_a_checkpoint_too(lost: Checkpoint | None) -> None:
-    assert decided(lost, committed(20), end=20) == GoOn(at(20))
+    assert decided(lost, committed(20), end=21) == GoOn(at(20))
     with pytest.raises(Contradiction):
-        decided(lost, committed(20), end=19)
+        decided(lost, committed(20), end=20)
 
 
 # the same job?
