@@ -181,9 +181,14 @@ class FakeCheckpoints:
         now = self._read()
         if now is None:
             raise _unavailable("the item is gone")
+        if now.lease.epoch < lease.epoch:
+            raise _unavailable(f"the item went back to {now.lease}")
         if now.lease != lease:
             raise Superseded(f"{now.lease} holds the job", hint="leave it to the newer run")
-        raise Contradiction(f"{now.position} is ahead of {changes}", hint="look who else writes the item")
+        row = changes.get("last_line")
+        if isinstance(row, int) and now.position.row > row:
+            raise Contradiction(f"{now.position} is ahead of {changes}", hint="look who else writes the item")
+        raise _unavailable("refused for a moment")
 
 
 def _has_epoch(stored: Attributes, *, epoch: int | None) -> bool:

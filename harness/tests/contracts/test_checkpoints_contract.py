@@ -124,6 +124,18 @@ class TestSave:
         with pytest.raises(Superseded):
             old.save(LATER, next_offset=None)
 
+    def test_is_unavailable_when_the_item_went_back_behind_the_runs_own_claim(
+        self, checkpoint_world: CheckpointWorld
+    ) -> None:
+        """Nobody has taken the job over by counting up, so the run must not end as if somebody had."""
+        checkpoint_world.run("dead").claim()
+        old, new = checkpoint_world.run("old"), checkpoint_world.run("new")
+        assert old.claim() == Lease(2, "old")
+        checkpoint_world.delete()
+        assert new.claim() == Lease(1, "new")
+        with pytest.raises(CheckpointUnavailable):
+            old.save(LATER, next_offset=None)
+
     def test_never_goes_back(self, checkpoint_world: CheckpointWorld) -> None:
         run = checkpoint_world.run("me")
         run.claim()
@@ -166,3 +178,19 @@ class TestSave:
         with pytest.raises(CheckpointUnavailable):
             run.finish(Status.STOPPED)
         assert checkpoint_world.stored() is None
+
+
+class TestFinish:
+    @pytest.mark.parametrize("late", [Status.FAILED, Status.STOPPED])
+    def test_late_failure_does_not_take_the_jobs_end_back(
+        self, checkpoint_world: CheckpointWorld, late: Status
+    ) -> None:
+        run = checkpoint_world.run("me")
+        run.claim()
+        run.begin(START, BEGINNING)
+        run.finish(Status.COMPLETED, rows=0)
+        with pytest.raises(CheckpointUnavailable):
+            run.finish(late, error="held up on its way")
+        checkpoint = run.read()
+        assert checkpoint is not None
+        assert (checkpoint.status, checkpoint.rows, checkpoint.error) == (Status.COMPLETED, 0, None)
