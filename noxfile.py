@@ -87,6 +87,13 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def record(session: nox.Session) -> None:
+    """Replay every bug that was found in this program, or those that are named: `-- NAME ...`; minutes."""
+    install(session, "tests")
+    session.run("python", "-m", "chaos.track_record", *session.posargs)
+
+
+@nox.session(default=False)
 def chaos(session: nox.Session) -> None:
     """Kill the processor on a real broker, again and again, and judge: `-- --seed N --rounds K --kills M`."""
     install(session, "harness")

@@ -15,6 +15,7 @@ from chaos.mutants.trials import Trial
 Change: TypeAlias = Callable[[Any], Any]
 
 REGISTERED: dict[str, Mutant] = {}
+_FOR_GOOD = ExitStack()  # never closed: the process dies with it
 
 
 class NoSuchMutant(ValueError):
@@ -36,17 +37,20 @@ class Mutant:
     real: str
     changes: Mapping[str, Change] = field(repr=False)
 
-    def plant(self, stack: ExitStack) -> None:
-        """Break the processor until the stack is closed. Raises AttributeError where a target does not exist."""
-        for target, change in self.changes.items():
-            stack.enter_context(mock.patch(target, change(pkgutil.resolve_name(target))))
-
     @contextmanager
     def planted(self) -> Iterator[None]:
         """Break the processor within the block."""
-        with ExitStack() as stack:
-            self.plant(stack)
+        with planted(self.changes):
             yield
+
+
+@contextmanager
+def planted(changes: Mapping[str, Change]) -> Iterator[None]:
+    """Put what the changes make in the place of their targets. Raises AttributeError where a target does not exist."""
+    with ExitStack() as stack:
+        for target, change in changes.items():
+            stack.enter_context(mock.patch(target, change(pkgutil.resolve_name(target))))
+        yield
 
 
 def mutant(
@@ -79,4 +83,4 @@ def find(name: str) -> Mutant:
 
 def apply(name: str) -> None:
     """Break this process for good: for a victim, which ends with its run. Raises NoSuchMutant."""
-    find(name).plant(ExitStack())  # never closed: the process dies with it
+    _FOR_GOOD.enter_context(find(name).planted())

@@ -9,9 +9,18 @@ from typing import Any
 from unittest import mock
 
 from chaos.mutants.registry import Change, mutant
-from chaos.mutants.trials import Trial, accented, checkpoint_lost, gappy, numbered, position_expires
+from chaos.mutants.trials import (
+    Trial,
+    accented,
+    alike,
+    checkpoint_lost,
+    gappy,
+    lost_checkpoint_made_anew_by_a_run_that_dies,
+    numbered,
+    position_expires,
+)
 from processor.csv_rows import Slab
-from processor.model import Batch, Checkpoint, Position
+from processor.model import Batch, Checkpoint, JobStart, Position
 from processor.opening import Opened
 from processor.resume import Fresh, GoOn, Rebuild
 
@@ -148,6 +157,27 @@ def rebuilds_from_the_end(original: Any) -> Any:
         return replace(decision, offset=bounds.end) if isinstance(decision, Rebuild) else decision
 
     return decide
+
+
+@mutant(
+    "harness.fakes.checkpoints.FakeCheckpoints.begin",
+    "processor.checkpoint_dynamodb.CheckpointManager.begin",
+    expected="SilentSuccess",
+    trial=Trial(
+        alike,
+        BETWEEN_BATCHES,
+        "the checkpoint is lost, the run that makes it anew dies before it saves, and the group offset expires",
+        lost_checkpoint_made_anew_by_a_run_that_dies,
+    ),
+    real="step:saved:2, the item is deleted, step:resumed:1, then the group is deleted",
+)
+def makes_a_lost_checkpoint_anew_by_two_writes(original: Any) -> Any:
+    """Writes the start of the job first, and where its saved rows end with the save after it."""
+
+    def begin(self: Any, start: JobStart, position: Position, **_next_offset: Any) -> None:
+        original(self, start, position)
+
+    return begin
 
 
 def _uncommitted_kafka_python(original: Any) -> Any:

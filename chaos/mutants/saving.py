@@ -8,7 +8,7 @@ from typing import Any
 
 from chaos.mutants.committing import SEND_AND_COMMIT, committed, sent
 from chaos.mutants.registry import Change, mutant
-from chaos.mutants.trials import Trial, gappy, numbered, rival_before
+from chaos.mutants.trials import Trial, gappy, numbered, rival_before, started_once_more
 from processor.model import Batch, Delivery, Lease, Position, Status
 
 SAVE = "processor.processor.CSVToKafkaProcessor._save"
@@ -58,6 +58,35 @@ def claims_without_a_condition(_original: Any) -> Any:
 def saves_without_a_condition(_original: Any) -> Any:
     """Saves whoever owns the job, and whatever is saved already."""
     return lambda _stored, **_facts: True
+
+
+def _without_the_jobs_end(original: Any) -> Any:
+    def update(self: Any, changes: Any, condition: str, values: Any, **more: Any) -> Any:
+        known = {name: value for name, value in values.items() if name != ":completed"}
+        return original(self, changes, condition.replace(" AND #status <> :completed", ""), known, **more)
+
+    return update
+
+
+@mutant(
+    "harness.fakes.checkpoints._admits",
+    expected="SilentSuccess",
+    trial=Trial(
+        numbered,
+        ("checkpoints.finish:1 fails after", "checkpoints.finish:2 crashes late 12"),
+        "the job is started once more after it is done",
+        started_once_more,
+    ),
+    real="the answer to COMPLETED is lost, and FAILED is held back in the network until a newer run has ended with 0",
+    also={UPDATE: _without_the_jobs_end},
+)
+def lets_a_late_failure_take_the_end_back(original: Any) -> Any:
+    """Writes FAILED over COMPLETED in the same epoch."""
+
+    def admits(stored: Any, *, lease: Lease, changes: Any) -> Any:
+        return original({**stored, "status": Status.RUNNING}, lease=lease, changes=changes)
+
+    return admits
 
 
 @mutant(

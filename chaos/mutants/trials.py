@@ -90,6 +90,12 @@ def repeating() -> Workload:
 
 
 @cache
+def alike() -> Workload:
+    """Nine rows that are all the same."""
+    return _written("alike", ("word",), [("same",)] * 9)
+
+
+@cache
 def mixed() -> Workload:
     """Sixty rows of everything: BOM, CRLF, quotes, newlines in cells, many scripts, empty cells, blank lines."""
     return generate(11, rows=60, shape=Shape(columns=3, line_ends=("\n", "\r\n"), bom=True, last_newline=False))
@@ -136,6 +142,16 @@ def checkpoint_lost(job: FakeJob) -> None:
     job.finish()
 
 
+def lost_checkpoint_made_anew_by_a_run_that_dies(job: FakeJob) -> None:
+    """The checkpoint is gone when the second run starts; it dies before its save, and the position expires."""
+    job.attempt()
+    job.table.delete(JOB_ID)
+    job.faults.strike_next("checkpoints.save", "crashes before")
+    job.attempt()
+    job.partition.expire_group_offsets()
+    job.finish()
+
+
 def replaced_in_mid_run(job: FakeJob) -> None:
     """The object becomes another one of the same size, and after the run the old one again."""
     before = job.workload.csv
@@ -152,6 +168,12 @@ def replaced_between_runs(job: FakeJob) -> None:
     job.attempt()
     job.key.put(job.workload.csv)
     job.finish()
+
+
+def started_once_more(job: FakeJob) -> None:
+    """The job is started until it is done, and then once more."""
+    job.finish()
+    job.attempt()
 
 
 def rival_before(call: str, nth: int) -> Play:

@@ -1,0 +1,286 @@
+"""The bugs, in the order in which they were found."""
+
+from __future__ import annotations
+
+from chaos.mutants import find
+from chaos.mutants.trials import Play, Trial, numbered
+from chaos.on_fakes import JOB_ID, FakeJob
+from chaos.track_record import old
+from chaos.track_record.bug import Bug, ByTest, Interleaved, OnFakes
+from processor.errors import Contradiction
+from processor.model import Delivery
+
+RESUME, SETTLE = "processor.opening.Opening.resume", "processor.opening.Opening.settle"
+REQUIRE_ROWS = "processor.resume._require_rows"
+GROWTH = "processor.processor.CSVToKafkaProcessor._require_growth"
+REFUSED = Contradiction.exit_code
+KILLED = None
+# What a strike on the partition or the item leaves behind for the judge, whatever the processor does afterwards.
+ROWS_GONE = frozenset({"Truncated", "CheckpointAhead"})
+UNSAVED_ROWS_GONE = frozenset({"Truncated", "TornTransaction"})
+
+
+def topic_made_anew(job: FakeJob) -> None:
+    """The topic is deleted and made anew before the second send."""
+    job.faults.before("sink.send", 2, job.partition.recreate)
+    job.finish()
+
+
+def checkpoint_counts_seven_rows(job: FakeJob) -> None:
+    """The second run finds a checkpoint that counts more rows than there are records."""
+    job.attempt()
+    job.table.put(JOB_ID, {**job.item, "last_line": 7, "byte_offset": job.workload.ranges[6].line_end})
+    job.finish()
+
+
+def tail_lost(offsets_beyond: int) -> Play:
+    """Return the play in which the partition is cut so many offsets behind what the checkpoint counts."""
+
+    def play(job: FakeJob) -> None:
+        job.attempt()
+        job.partition.truncate(int(job.item["next_offset"]) + offsets_beyond)
+        job.finish()
+
+    return play
+
+
+def convicted(mutant: str, *exits: int | None) -> OnFakes:
+    """Return the trial of a registered mutant, which is the old behaviour."""
+    return OnFakes(find(mutant).trial, exits, find(mutant).changes)
+
+
+BUGS = (
+    Bug(
+        "lost-checkpoint-anew-in-two-writes",
+        "A checkpoint made anew by two writes; a death between them and an expired position lost rows with exit 0",
+        "a false alarm among the mutants",
+        (convicted("makes-a-lost-checkpoint-anew-by-two-writes", KILLED, KILLED, 0),),
+    ),
+    Bug(
+        "superseded-run-ends-with-6",
+        "A superseded run read bounds, then a position that the newer run had moved meanwhile, and ended with 6 in the"
+        " place of 4",
+        "every interleaving of two runs",
+        (
+            Interleaved(
+                "processors=2 rows=2 interval=1: 1 1 1 1 1 1 1 2 2 2 2 2 2 2 2 2 2 2 :position 1 1 1",
+                {RESUME: old.lease_before_the_position},
+            ),
+        ),
+    ),
+    Bug(
+        "superseded-run-ends-with-75",
+        "A superseded run waited behind the newer one's transaction and ended with 75: start me again, and take the"
+        " job back",
+        "every interleaving of two runs",
+        (
+            Interleaved(
+                "processors=2 rows=2 interval=1: 1 1 1 1 1 2 2 2 2 2 2 2 2 2 2 1 1 1 1 1 1 1 1 1 1",
+                {SETTLE: old.waits_whoever_has_the_transaction_open},
+            ),
+        ),
+    ),
+    Bug(
+        "claim-returns-the-rivals-lease",
+        "A claim that was overtaken returned the rival's lease as its own",
+        "contract tests",
+        (
+            Interleaved(
+                "processors=2 rows=2 interval=1: 1 1 1 1 2 2 2 2 1 1 1 1 2 2 2 2 2 2 2 2 2 1 1 1",
+                {"harness.fakes.checkpoints.FakeCheckpoints._claim": old.returns_whatever_lease_it_reads},
+            ),
+            ByTest(
+                "harness/tests/contracts/test_checkpoints_contract.py",
+                "TestClaim::test_two_racing_claims_get_two_epochs",
+            ),
+        ),
+    ),
+    Bug(
+        "librdkafka-reads-behind-the-metadata",
+        "Positions written by kafka-python were read with garbage behind them by librdkafka: exit 6 for a healthy job",
+        "two runs with different clients",
+        (ByTest("chaos/tests/test_kills.py", "test_a_job_may_change_its_client_between_two_attempts"),),
+    ),
+    Bug(
+        "fatal-error-trips-over-a-callback",
+        "A fatal librdkafka error tripped over the next callback: exit 70 in the place of 4",
+        "a zombie under load",
+        (
+            ByTest("harness/tests/test_vendor_errors.py", "test_fatal_error_that_trips_over_a_callback_is_itself"),
+            ByTest(
+                "chaos/tests/test_two_runs.py",
+                "test_a_zombie_that_wakes_up_after_the_newer_run_is_done_writes_nothing[confluent]",
+            ),
+        ),
+    ),
+    Bug(
+        "old-leader-epoch-after-a-restart",
+        "After a broker's restart the old admin client was refused for its leader epoch, five attempts in a row",
+        "killing the broker",
+        (ByTest("chaos/tests/test_broker_death.py", "test_a_run_outlives_its_broker"),),
+    ),
+    Bug(
+        "waits-for-what-it-should-fence",
+        "With the client confluent, a new run waited for the open transaction of a frozen one before it could fence it,"
+        " and ended with 75",
+        "a zombie on a quiet machine",
+        (
+            ByTest(
+                "chaos/tests/test_two_runs.py",
+                "test_a_zombie_that_wakes_up_after_the_newer_run_is_done_writes_nothing[confluent]",
+            ),
+        ),
+    ),
+    Bug(
+        "topic-made-anew-under-a-run",
+        "A topic made anew under a living run: the run went on in the new one and ended with 0, rows gone",
+        "strikes on state",
+        (
+            OnFakes(
+                Trial(numbered, event="the topic is made anew before the second send", play=topic_made_anew),
+                (REFUSED,),
+                {GROWTH: old.takes_any_offset},
+                ROWS_GONE,
+            ),
+            ByTest(
+                "chaos/tests/test_nemesis_partition.py",
+                "TestThePartition::test_a_topic_made_anew_under_a_run_is_refused_instead_of_going_on_in_it",
+            ),
+        ),
+    ),
+    Bug(
+        "at-least-once-believes-the-checkpoint",
+        "At-least-once went on from a checkpoint that counted more rows than there were records",
+        "strikes on state",
+        (
+            OnFakes(
+                Trial(
+                    numbered,
+                    ("sink.send:3 crashes before",),
+                    "then the checkpoint counts 7 rows in the place of 4",
+                    checkpoint_counts_seven_rows,
+                    delivery=Delivery.AT_LEAST_ONCE,
+                ),
+                (KILLED, REFUSED),
+                {REQUIRE_ROWS: old.counts_no_records_in_at_least_once},
+                frozenset({"CheckpointAhead"}),
+            ),
+        ),
+    ),
+    Bug(
+        "lost-tail-behind-markers",
+        "A lost tail hid behind commit markers",
+        "strikes on state",
+        (
+            OnFakes(
+                Trial(
+                    numbered,
+                    ("checkpoints.save:3 crashes before",),
+                    "then the partition loses what is one offset behind the checkpoint's",
+                    tail_lost(1),
+                ),
+                (KILLED, REFUSED),
+                {REQUIRE_ROWS: old.counts_records_from_the_start_alone},
+                UNSAVED_ROWS_GONE,
+            ),
+        ),
+    ),
+    Bug(
+        "lost-tail-of-an-open-transaction",
+        "A transaction that lost its end with the tail of the partition gave 75 for ever",
+        "strikes on state",
+        (
+            OnFakes(
+                Trial(
+                    numbered,
+                    ("sink.send:3 crashes before",),
+                    "then the partition loses the last record that the checkpoint counts",
+                    tail_lost(-1),
+                ),
+                (KILLED, REFUSED),
+                {SETTLE: old.waits_whoever_has_the_transaction_open},
+                ROWS_GONE | {"TornTransaction"},
+            ),
+        ),
+    ),
+    Bug(
+        "answers-cut-within-their-heads",
+        "An answer of S3 that was cut within its head was taken for a changed object, one of DynamoDB for no"
+        " checkpoint",
+        "strikes on the network",
+        (
+            ByTest(
+                "chaos/tests/test_nemesis_network.py", "test_an_answer_of_s3_cut_within_its_head_is_no_changed_object"
+            ),
+            ByTest("chaos/tests/test_nemesis_network.py", "test_a_run_heals_from_faults_on_the_way_to_dynamodb"),
+        ),
+    ),
+    Bug(
+        "deaf-while-it-waits",
+        "SIGTERM was not heard while S3 or DynamoDB was silent, nor a second one inside librdkafka",
+        "strikes by signal",
+        (
+            ByTest(
+                "chaos/tests/test_nemesis_signals.py",
+                "test_a_run_that_waits_ends_soon_when_it_is_asked_and_at_once_when_it_is_asked_twice",
+            ),
+        ),
+    ),
+    Bug(
+        "coordinator-being-elected",
+        "A coordinator that was being elected ended a run with 75 at its first question",
+        "a fresh broker under load",
+        (ByTest("harness/tests/test_vendor_errors.py", "test_coordinator_that_is_being_elected_is_asked_again"),),
+    ),
+    Bug(
+        "commit-time-counts-as-waiting",
+        "The time a commit took counted as waiting time of the next batch, which then held one chunk",
+        "unit tests of the limits",
+        (
+            ByTest(
+                "harness/tests/test_csv_source.py",
+                "test_time_that_a_commit_takes_is_not_time_that_the_next_batch_waits",
+            ),
+        ),
+    ),
+    Bug(
+        "late-failure-takes-the-end-back",
+        "A late FAILED of a dead run overwrote COMPLETED",
+        "late answers on fakes",
+        (
+            convicted("lets-a-late-failure-take-the-end-back", KILLED, 0, 0),
+            ByTest(
+                "harness/tests/contracts/test_checkpoints_contract.py",
+                "TestFinish::test_late_failure_does_not_take_the_jobs_end_back",
+            ),
+        ),
+    ),
+    Bug(
+        "lost-row-behind-one-marker",
+        "A lost batch of a single row hid behind the commit marker of the batch before it: exit 0, a row gone",
+        "writing this table as code",
+        (
+            OnFakes(
+                Trial(
+                    numbered,
+                    ("checkpoints.save:4 crashes before",),
+                    "then the partition loses what is one offset behind the checkpoint's",
+                    tail_lost(1),
+                    interval_rows=1,
+                ),
+                (KILLED, REFUSED),
+                {REQUIRE_ROWS: old.takes_a_marker_for_a_record},
+                UNSAVED_ROWS_GONE,
+            ),
+        ),
+    ),
+)
+
+
+def readme_table() -> str:
+    """Return the table of chaos/README.md."""
+    lines = ["| bug | found by | shown again by |", "|---|---|---|"]
+    for bug in BUGS:
+        shown = "; ".join(map(str, bug.shown_by))
+        lines.append(f"| `{bug.name}`: {bug.what} | {bug.found_by} | {shown} |")
+    return "\n".join(lines)
