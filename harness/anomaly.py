@@ -137,7 +137,7 @@ class Phantom:
 
 @dataclass(frozen=True, slots=True)
 class ZombieWrite:
-    """A run made rows visible after a run of a higher epoch had fenced (I4).
+    """A run made rows visible after a run that claimed later had fenced (I4).
 
     Convicted by step lines, in one of two ways; the clock of a `committed` line alone proves nothing, because a run
     may be stopped between its commit and the line:

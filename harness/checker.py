@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from harness import anomaly as anomalies
 from harness.anomaly import Anomaly, instances
-from harness.checks import checkpoints, outcome, rows, transactions
+from harness.checks import checkpoints, outcome, rows, transactions, zombies
 from harness.checks.case import Case, open_case
 from harness.history import Evidence
 
@@ -26,7 +26,7 @@ CHECKS = MappingProxyType[type, Callable[[Case], Iterator[Anomaly]]](
         anomalies.Reordered: rows.find_reordered,
         anomalies.Altered: rows.find_altered,
         anomalies.Phantom: rows.find_phantoms,
-        anomalies.ZombieWrite: transactions.find_zombie_writes,
+        anomalies.ZombieWrite: zombies.find_zombie_writes,
         anomalies.AbortedRead: transactions.find_aborted_reads,
         anomalies.TornTransaction: transactions.find_torn_transactions,
         anomalies.CheckpointAhead: checkpoints.find_checkpoints_ahead,

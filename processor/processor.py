@@ -69,8 +69,9 @@ class CSVToKafkaProcessor:
             if done is not None:
                 self._tell(Step.DONE, done, rows=0)
                 return done
-            self._epoch = self._opening.claim().epoch
-            self._tell(Step.CLAIMED)
+            lease = self._opening.claim()
+            self._epoch = lease.epoch
+            self._tell(Step.CLAIMED, owner=lease.owner)
             return self._run_claimed()
         except Exception as error:
             self._sink.discard()

@@ -3,10 +3,13 @@
 Rows are counted here in rows that become records: where a policy skips bad rows, the skipped ones are taken off.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from harness.checks.differences import Differences, Missing, find_differences
+from harness.checks.generations import Generation, generations_of
 from harness.history import EXACTLY_ONCE, Attempt, CheckpointVersion, Evidence, Records
 
 
@@ -31,7 +34,8 @@ class Case:
     """The evidence as the checks read it.
 
     `records` is the final committed read from the job's first offset on. `gone_rows` are rows at the head whose
-    records the cluster has deleted by its retention: nobody can judge them.
+    records the cluster has deleted by its retention: nobody can judge them. `batches` are in the order in which the
+    attempts tell of them, `generations` by the number of the attempt.
     """
 
     evidence: Evidence
@@ -39,6 +43,9 @@ class Case:
     differences: Differences
     gone_rows: int
     batches: tuple[SentBatch, ...]
+    generations: Mapping[int, Generation]
+    batches_by_row: tuple[SentBatch, ...]
+    most_rows_of_a_batch: int
 
     @property
     def exactly_once(self) -> bool:
@@ -85,7 +92,13 @@ class Case:
 
     def senders(self, row: int) -> tuple[int, ...]:
         """The attempts that report `row` as sent."""
-        return tuple(sorted({batch.attempt for batch in self.batches if batch.row <= row < batch.row_end}))
+        senders: set[int] = set()
+        at = bisect_right(self.batches_by_row, row, key=attrgetter("row"))
+        while at and self.batches_by_row[at - 1].row > row - self.most_rows_of_a_batch:
+            at -= 1
+            if row < self.batches_by_row[at].row_end:
+                senders.add(self.batches_by_row[at].attempt)
+        return tuple(sorted(senders))
 
 
 def open_case(evidence: Evidence) -> Case:
@@ -97,7 +110,17 @@ def open_case(evidence: Evidence) -> Case:
     if first is not None and first.row == 0 and first.index == 0 and evidence.partition.start > evidence.first_offset:
         gone = first.rows
         differences = replace(differences, missing=differences.missing[1:])
-    return Case(evidence, records, differences, gone, _batches(evidence.attempts))
+    batches = _batches(evidence.attempts)
+    return Case(
+        evidence,
+        records,
+        differences,
+        gone,
+        batches,
+        generations_of(evidence.attempts, evidence.checkpoints),
+        tuple(sorted(batches, key=attrgetter("row"))),
+        max((batch.row_end - batch.row for batch in batches), default=0),
+    )
 
 
 def _batches(attempts: Sequence[Attempt]) -> tuple[SentBatch, ...]:

@@ -1,9 +1,12 @@
 """The checks of the checkpoint: it may be behind the partition, never ahead of it, and it never goes back. Pure."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
 
 from harness.anomaly import CheckpointAhead, CheckpointRegressed
 from harness.checks.case import Case
+from harness.checks.generations import BEFORE_ALL, Generation, lives_of
 from harness.history import Attempt, CheckpointVersion
 
 
@@ -15,13 +18,15 @@ def find_checkpoints_ahead(case: Case) -> Iterator[CheckpointAhead]:
     resumed below it. A save is ahead if the attempt's own lines tell of it before they tell of the commit.
     """
     clean = not case.differences.repeated and not case.differences.moved and not case.differences.missing[:-1]
-    for version in case.evidence.checkpoints:
+    reports = _Reports(case)
+    versions = case.evidence.checkpoints
+    for life, version in zip(lives_of(versions), versions, strict=True):
         last_line = version.count("last_line")
         if version.planted or last_line is None:
             continue
         detail = _ahead_of_partition(case, version)
         if detail is None and case.exactly_once:
-            detail = _ahead_of_resume(case, version)
+            detail = reports.ahead_of_resume(version, life)
             if detail is None and clean and not case.gone_rows:
                 detail = _parted_elsewhere(case, version)
         if detail is not None:
@@ -39,18 +44,44 @@ def _ahead_of_partition(case: Case, version: CheckpointVersion) -> str | None:
     return None
 
 
-def _ahead_of_resume(case: Case, version: CheckpointVersion) -> str | None:
-    epoch = version.count("epoch")
-    # Rows reported as committed by then were there to be counted: a later run below them resumed too low.
-    by_then = (batch for batch in case.batches if batch.committed and (batch.epoch or 0) <= (epoch or 0))
-    if any(batch.row_end >= (version.good_rows or 0) for batch in by_then):
+class _Reports:
+    """What runs report, by generation: the most rows committed up to one, the lowest resume after one."""
+
+    def __init__(self, case: Case) -> None:
+        rows = sorted(
+            (case.generations.get(batch.attempt, BEFORE_ALL), batch.row_end)
+            for batch in case.batches
+            if batch.committed
+        )
+        self._committed_in = [generation for generation, _ in rows]
+        self._most_rows = list(accumulate((row_end for _, row_end in rows), max))
+        resumes = sorted(_resumes(case), reverse=True)
+        self._resumed_in = [generation for generation, _, _ in reversed(resumes)]
+        self._lowest = list(accumulate(((row, attempt) for _, row, attempt in resumes), min))[::-1]
+
+    def ahead_of_resume(self, version: CheckpointVersion, life: int) -> str | None:
+        """Which later run found its position below the rows of this version, if none was reported as committed."""
+        epoch, rows = version.count("epoch"), version.good_rows or 0
+        if epoch is None:
+            return None
+        # Rows reported as committed by then were there to be counted: a later run below them resumed too low.
+        by_then = bisect_right(self._committed_in, (life, epoch))
+        if by_then and self._most_rows[by_then - 1] >= rows:
+            return None
+        later = bisect_right(self._resumed_in, (life, epoch))
+        if later < len(self._lowest) and self._lowest[later][0] < rows:
+            row, attempt = self._lowest[later]
+            return f"saved in epoch {epoch}, and attempt {attempt} found the position at row {row}"
         return None
+
+
+def _resumes(case: Case) -> Iterator[tuple[Generation, int, int]]:
+    """Where each run found its position, with its generation before it and its number behind it."""
     for attempt in case.evidence.attempts:
-        later = epoch is not None and attempt.epoch is not None and attempt.epoch > epoch
-        for step in attempt.steps if later else ():
-            if step.name == "resumed" and step.next_row is not None and step.next_row < (version.good_rows or 0):
-                return f"saved in epoch {epoch}, and attempt {attempt.number} found the position at row {step.next_row}"
-    return None
+        generation = case.generations.get(attempt.number)
+        for step in attempt.steps if generation is not None else ():
+            if step.name == "resumed" and step.next_row is not None and generation is not None:
+                yield generation, step.next_row, attempt.number
 
 
 def _parted_elsewhere(case: Case, version: CheckpointVersion) -> str | None:

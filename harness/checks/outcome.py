@@ -1,5 +1,6 @@
 """The checks of how the run ended, and of whether it proves anything. Pure."""
 
+from array import array
 from collections.abc import Iterator
 
 from harness.anomaly import SilentSuccess, Stuck, Vacuous
@@ -63,10 +64,21 @@ def doubts(case: Case) -> Iterator[str]:
     if case.gone_rows:
         yield f"the first {case.gone_rows:,} rows are gone with the partition's retention: nobody can judge them"
     if evidence.uncommitted is not None and evidence.uncommitted.offsets != evidence.committed.offsets:
-        hidden = set(evidence.committed.offsets).difference(evidence.uncommitted.offsets)
+        hidden, first = _not_in(evidence.committed.offsets, evidence.uncommitted.offsets)
         if hidden:
-            yield f"{len(hidden):,} committed records, offset {min(hidden)} first, are not in the uncommitted read"
+            yield f"{hidden:,} committed records, offset {first} first, are not in the uncommitted read"
 
 
 def _exits(case: Case) -> set[int]:
     return {a.exit_code for a in case.evidence.attempts if a.signal is None and a.exit_code is not None}
+
+
+def _not_in(offsets: "array[int]", all_offsets: "array[int]") -> tuple[int, int]:
+    """How many of `offsets` are not among the others, and the first such; both ascend, so no set is needed."""
+    missing, first, at, end = 0, -1, 0, len(all_offsets)
+    for offset in offsets:
+        while at < end and all_offsets[at] < offset:
+            at += 1
+        if at == end or all_offsets[at] != offset:
+            missing, first = missing + 1, offset if not missing else first
+    return missing, first

@@ -1,55 +1,12 @@
-"""The checks of what Kafka's transactions promise: fencing, isolation, atomicity, and an end. Pure."""
+"""The checks of what Kafka's transactions promise beside fencing: isolation, atomicity, and an end. Pure."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from operator import attrgetter
 
-from harness.anomaly import AbortedRead, HangingTransaction, TornTransaction, ZombieWrite
-from harness.checks.case import Case, SentBatch
-from harness.history import Attempt, Records
-
-
-def find_zombie_writes(case: Case) -> Iterator[ZombieWrite]:
-    """Batches committed after a run of a higher epoch had fenced; see `ZombieWrite` for the two proofs.
-
-    A zombie that dies before it can report its commit is not convicted here: its rows are then visible twice, and
-    named Duplicate. At-least-once fences nobody.
-    """
-    if not case.exactly_once:
-        return
-    for newer in case.evidence.attempts:
-        if newer.epoch is None:
-            continue
-        for batch in case.batches:
-            older = batch.committed and batch.epoch is not None and batch.epoch < newer.epoch
-            proof = _zombie_proof(batch, newer) if older else None
-            if proof is not None and batch.epoch is not None:
-                yield ZombieWrite(
-                    row=batch.row,
-                    rows=batch.row_end - batch.row,
-                    attempt=batch.attempt,
-                    epoch=batch.epoch,
-                    fenced_by_attempt=newer.number,
-                    fenced_by_epoch=newer.epoch,
-                    proof=proof,
-                )
-
-
-def _zombie_proof(batch: SentBatch, newer: Attempt) -> str | None:
-    committed_s, fenced_s, sure_before_s, line_before_s = batch.committed_at_s, None, None, None
-    for step in newer.steps:
-        if step.name == "fenced":
-            fenced_s = step.at_s if fenced_s is None else fenced_s
-        if step.name == "fenced" or fenced_s is None:
-            sure_before_s = line_before_s
-        if step.name == "resumed" and step.next_row is not None and step.next_row < batch.row_end:
-            # Committed before the newer run can have fenced: it was no zombie, the newer run resumed too low.
-            legal = committed_s is not None and sure_before_s is not None and committed_s <= sure_before_s
-            if not legal:
-                return f"by_position: the newer run resumed at row {step.next_row}"
-        line_before_s = step.at_s
-    if batch.sent_at_s is None or fenced_s is None or batch.sent_at_s <= fenced_s:
-        return None
-    return f"by_clock: sent {batch.sent_at_s - fenced_s:.3f} s after that fence"
+from harness.anomaly import AbortedRead, HangingTransaction, TornTransaction
+from harness.checks.case import Case
+from harness.history import Records
 
 
 def find_aborted_reads(case: Case) -> Iterator[AbortedRead]:
@@ -90,15 +47,14 @@ def find_torn_transactions(case: Case) -> Iterator[TornTransaction]:
 
 def _positions_without_rows(case: Case) -> Iterator[TornTransaction]:
     """Where a run resumed just behind rows that are not there: what moved the position did not bring its rows."""
-    for attempt in case.evidence.attempts:
+    holes = case.differences.missing  # ascending
+    for attempt in case.evidence.attempts if holes else ():
         for step in attempt.steps:
             reached = step.next_row if step.name == "resumed" else None
-            for hole in case.differences.missing if reached is not None else ():
-                if reached is not None and hole.row < reached <= hole.row + hole.rows:
-                    detail = (
-                        f"attempt {attempt.number} found the position at row {reached}, and the rows before it gone"
-                    )
-                    yield TornTransaction(hole.row, None, detail)
+            at = 0 if reached is None else bisect_left(holes, reached, key=attrgetter("row"))
+            if reached is not None and at and reached <= holes[at - 1].row + holes[at - 1].rows:
+                detail = f"attempt {attempt.number} found the position at row {reached}, and the rows before it gone"
+                yield TornTransaction(holes[at - 1].row, None, detail)
 
 
 def _borders(case: Case) -> set[int]:
@@ -139,13 +95,15 @@ def _half_visible(case: Case, uncommitted: Records) -> dict[int, bool]:
     committed = case.records.offsets
     if committed == uncommitted.offsets:
         return {}
-    visible_offsets = set(committed)
     suspects: dict[int, bool] = {}
     offset_before, visible_before = -2, False
+    at, end = 0, len(committed)  # both reads ascend
     for k, offset in enumerate(uncommitted.offsets):
         if offset >= case.evidence.partition.last_stable:
             break
-        visible = offset in visible_offsets
+        while at < end and committed[at] < offset:
+            at += 1
+        visible = at < end and committed[at] == offset
         if offset == offset_before + 1 and visible != visible_before:
             suspects[k - 1] = visible_before
         offset_before, visible_before = offset, visible
