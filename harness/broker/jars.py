@@ -1,6 +1,7 @@
-"""The broker's jars: resolved once by jgo, each one checked against a committed list of sha256 sums.
+"""Kafka's jars: resolved once by jgo, each one checked against a committed list of sha256 sums.
 
-`python -m harness.broker.jars` prints a new list for the pinned versions; commit it as `jars.sha256` after an upgrade.
+`python -m harness.broker.jars kafka` prints a new list for the pinned versions of that set; commit it as
+`jars.sha256` after an upgrade, that of `tools` as `tools.sha256`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +24,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KAFKA_VERSION = "4.3.1"
-# Kafka's own pom leaves the logging backend to the distribution; without one the broker's log would be empty. The two
-# are resolved apart: together, the versions that log4j's pom recommends would replace Kafka's own (3.9.1 clients).
-COORDINATES = (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4")
-LIST = Path(__file__).with_name("jars.sha256")
+# Kafka's own poms leave the logging backend to the distribution; without one every log would be empty. It is resolved
+# apart: together, the versions that log4j's pom recommends would replace Kafka's own (3.9.1 clients).
+_LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
+
+
+@dataclass(frozen=True, slots=True)
+class JarSet:
+    """Jars that make one class path. `coordinates` are resolved one after the other, those joined by `+` together."""
+
+    name: str
+    coordinates: tuple[str, ...]
+    listing: str
+
+    @property
+    def list_path(self) -> Path:
+        """Return the committed list of sums."""
+        return Path(__file__).with_name(self.listing)
+
+
+KAFKA = JarSet("kafka", (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", _LOGGING), "jars.sha256")
+_TOOLS = "+".join(
+    f"org.apache.kafka:{part}:{KAFKA_VERSION}" for part in ("connect-runtime", "connect-file", "kafka-tools")
+)
+TOOLS = JarSet("tools", (_TOOLS, _LOGGING), "tools.sha256")
 
 
 def cache_folder() -> Path:
@@ -37,16 +59,21 @@ def cache_folder() -> Path:
 
 
 def kafka_jars(cache: Path | None = None) -> list[Path]:
-    """Return the jars of the pinned broker, downloaded on first use, all of them checked on every use.
+    """Return the jars of the pinned broker. Raises BrokerUnavailable, as `fetch` does."""
+    return fetch(KAFKA, cache)
+
+
+def fetch(jar_set: JarSet, cache: Path | None = None) -> list[Path]:
+    """Return the jars of a set, downloaded on first use, all of them checked on every use.
 
     Raises BrokerUnavailable when they cannot be fetched or are not the ones listed.
     """
-    listed = _listed()
-    folder = (cache or cache_folder()) / f"kafka-{KAFKA_VERSION}"
+    listed = _listed(jar_set)
+    folder = (cache or cache_folder()) / f"{jar_set.name}-{KAFKA_VERSION}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _locked(folder.with_name(f"{folder.name}.lock")):
         if not folder.is_dir() or differences(folder, listed):
-            _replace(folder, listed)
+            _replace(jar_set, folder, listed)
     return sorted(folder.glob("*.jar"))
 
 
@@ -65,24 +92,24 @@ def sha256_sums(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*.jar"))}
 
 
-def _listed() -> dict[str, str]:
+def _listed(jar_set: JarSet) -> dict[str, str]:
     """Read the committed list, in the format of sha256sum."""
-    lines = [line.split() for line in LIST.read_text(encoding="ascii").splitlines() if line]
+    lines = [line.split() for line in jar_set.list_path.read_text(encoding="ascii").splitlines() if line]
     return {name: sha256 for sha256, name in lines}
 
 
-def _replace(folder: Path, listed: Mapping[str, str]) -> None:
+def _replace(jar_set: JarSet, folder: Path, listed: Mapping[str, str]) -> None:
     """Resolve the jars anew, and move them into place only once every sum is right."""
     shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        resolved = _resolve(Path(work))
+        resolved = _resolve(jar_set, Path(work))
         wrong = differences(resolved, listed)
         if wrong:
-            raise BrokerUnavailable(f"the Kafka jars are not the listed ones: {', '.join(wrong)}")
+            raise BrokerUnavailable(f"the {jar_set.name} jars are not the listed ones: {', '.join(wrong)}")
         resolved.rename(folder)
 
 
-def _resolve(work: Path) -> Path:
+def _resolve(jar_set: JarSet, work: Path) -> Path:
     """Let jgo fetch the jars into `work`, and nowhere else; return the folder that holds them, and only them."""
     try:
         from jgo.env import EnvironmentBuilder, LinkStrategy  # noqa: PLC0415  # an extra: asked for only when needed
@@ -97,11 +124,11 @@ def _resolve(work: Path) -> Path:
     flat = work / "jars"
     flat.mkdir()
     try:
-        for coordinate in COORDINATES:
+        for coordinate in jar_set.coordinates:
             for jar in sorted(Path(builder.from_endpoint(coordinate).path).rglob("*.jar")):
                 jar.replace(flat / jar.name)
     except Exception as failure:  # whatever network or resolver says: the broker cannot be had here
-        raise BrokerUnavailable(f"the Kafka jars cannot be fetched: {failure}") from failure
+        raise BrokerUnavailable(f"the {jar_set.name} jars cannot be fetched: {failure}") from failure
     return flat
 
 
@@ -113,11 +140,12 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _print_list() -> None:
+def _print_list(name_of_set: str) -> None:
+    jar_set = {each.name: each for each in (KAFKA, TOOLS)}[name_of_set]
     with tempfile.TemporaryDirectory() as work:
-        for name, sha256 in sha256_sums(_resolve(Path(work))).items():
+        for name, sha256 in sha256_sums(_resolve(jar_set, Path(work))).items():
             sys.stdout.write(f"{sha256}  {name}\n")
 
 
 if __name__ == "__main__":
-    _print_list()
+    _print_list(*sys.argv[1:])

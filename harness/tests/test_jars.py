@@ -29,10 +29,13 @@ def test_altered_missing_and_foreign_jars_are_named(some_jars: tuple[Path, dict[
     assert jars.differences(folder, listed) == ["missing: two.jar", "not listed: three.jar", "other bytes: one.jar"]
 
 
-def test_list_pins_every_jar_of_the_class_path_by_version() -> None:
-    lines = jars.LIST.read_text(encoding="ascii").splitlines()
-    assert f"kafka_2.13-{jars.KAFKA_VERSION}.jar" in [line.split()[1] for line in lines]
-    assert all(re.fullmatch(r"[0-9a-f]{64}  [\w.+-]+-\d[\w.]*\.jar", line) for line in lines), lines
+@pytest.mark.parametrize(
+    ("jar_set", "named"), [(jars.KAFKA, "kafka_2.13"), (jars.TOOLS, "connect-file"), (jars.TOOLS, "kafka-tools")]
+)
+def test_list_pins_every_jar_of_the_class_path_by_version(jar_set: jars.JarSet, named: str) -> None:
+    lines = jar_set.list_path.read_text(encoding="ascii").splitlines()
+    assert f"{named}-{jars.KAFKA_VERSION}.jar" in [line.split()[1] for line in lines]
+    assert all(re.fullmatch(r"[0-9a-f]{64}  [\w.+-]+-\d[\w.]*(-GA)?\.jar", line) for line in lines), lines
 
 
 def test_jar_altered_in_the_cache_is_never_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,8 +43,8 @@ def test_jar_altered_in_the_cache_is_never_used(tmp_path: Path, monkeypatch: pyt
     shutil.copytree(jars.cache_folder() / f"kafka-{jars.KAFKA_VERSION}", tmp_path / f"kafka-{jars.KAFKA_VERSION}")
     next(tmp_path.glob("*/lz4*.jar")).write_bytes(b"altered")
 
-    def no_network(work: Path) -> Path:
-        raise BrokerUnavailable(f"nothing to fetch from into {work.name}")
+    def no_network(jar_set: jars.JarSet, work: Path) -> Path:
+        raise BrokerUnavailable(f"nothing to fetch from into {work.name} for {jar_set.name}")
 
     monkeypatch.setattr(jars, "_resolve", no_network)
     with pytest.raises(BrokerUnavailable, match="nothing to fetch from"):
