@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import shutil
 import signal
@@ -14,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from harness.broker import jars, leftovers
+from harness.broker.guard import Guard
 from harness.broker.jre import java_home
 from harness.broker.ready import wait_until_ready
 from harness.broker.settings import LOOPBACK, free_ports, fresh_cluster_id, server_properties
@@ -47,8 +47,7 @@ class JvmBroker:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._extra = dict(properties or {})
         self._process: subprocess.Popen[bytes] | None = None
-        self._guardian: subprocess.Popen[bytes] | None = None
-        self._registration: Path | None = None
+        self._guard: Guard | None = None
         self._port, self._controller_port = free_ports(2)
         self.bootstrap_servers = f"{LOOPBACK}:{self._port}"
         self.log_path = self._folder / "broker.log"
@@ -149,15 +148,7 @@ class JvmBroker:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=self._folder
             )
-        # The guardian reads a pipe that only this process holds open. However this process dies, the read ends and
-        # the broker is killed. (The parent death signal of Linux would fire when the starting *thread* ends.)
-        self._guardian = subprocess.Popen(
-            ["/bin/sh", "-c", 'read -r _; kill -9 "$1"', "guardian", str(self._process.pid)],
-            stdin=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        self._registration = leftovers.register_jvm(self._process.pid)
+        self._guard = Guard(self._process.pid)
         atexit.register(self.close)
 
     def _end(self, signal_number: signal.Signals) -> int:
@@ -172,20 +163,10 @@ class JvmBroker:
         finally:
             process.kill()
             process.wait()
-            self._dismiss_guardian()
-
-    def _dismiss_guardian(self) -> None:
-        if self._guardian is not None:
-            self._guardian.kill()
-            self._guardian.wait()
-            if self._guardian.stdin is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    self._guardian.stdin.close()
-            self._guardian = None
-        if self._registration is not None:
-            self._registration.unlink(missing_ok=True)
-            self._registration = None
-        atexit.unregister(self.close)
+            if self._guard is not None:
+                self._guard.dismiss()
+                self._guard = None
+            atexit.unregister(self.close)
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
