@@ -77,6 +77,13 @@ class Target:
             return
         self.signal(signal.SIGKILL)
 
+    def kill_when(self, condition: Callable[[], bool], *, within_s: float, what: str) -> None:
+        """SIGKILL the session once the condition holds, unless it has ended by then. Raises TimedOut, and kills."""
+        try:
+            until(lambda: self._process.poll() is not None or condition(), within_s=within_s, what=what, every_s=0.005)
+        finally:
+            self.signal(signal.SIGKILL)
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the whole session, if it still lives."""
         if self._process.poll() is None:

@@ -1,0 +1,244 @@
+"""Kafka Connect's distributed worker with its file source, exactly-once: the peer that comes nearest to the processor.
+
+Only a distributed worker has exactly-once for sources (KIP-618), so this is one, alone in its group. Where it goes on
+is in its offsets topic, written in the transaction that carries the lines. The topics bear the worker's name: one that
+is started again under the same name on the same cluster goes on where the last one was killed.
+
+The file source sends lines. It knows no header and no quotes, sends no last line without its newline, and counts its
+place in UTF-16 units while it skips bytes, so that it loses it after the first character that is not ASCII.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias
+
+from harness.broker import jars, leftovers
+from harness.broker.guard import Guard
+from harness.broker.jre import java_home
+from harness.broker.settings import LOOPBACK, free_ports
+from harness.consumers import admin_client
+from harness.partition import read
+from harness.wait import until
+
+Boundary: TypeAlias = Literal["poll", "interval"]
+READY_WITHIN_S = 90.0  # behind a transaction that nobody ends, a worker waits until the broker times it out
+ENDED_WITHIN_S = 30.0
+_ANSWERED_WITHIN_S = 90.0
+_STRINGS = "org.apache.kafka.connect.storage.StringConverter"
+_LOG4J = """\
+rootLogger.level = WARN
+rootLogger.appenderRef.stdout.ref = STDOUT
+appender.stdout.type = Console
+appender.stdout.name = STDOUT
+appender.stdout.layout.type = PatternLayout
+appender.stdout.layout.pattern = %d{ISO8601} %p %m (%c)%n
+"""
+# What the distribution's own start script gives the JVM.
+_JVM = ("-Xms256M", "-Xmx2G", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35")
+
+
+def worker_properties(bootstrap_servers: str, name: str, *, port: int) -> dict[str, str]:
+    """Return the settings of a worker that is alone, starts fast, and promises exactly-once."""
+    return {
+        "bootstrap.servers": bootstrap_servers,
+        "group.id": f"connect-{name}",
+        "config.storage.topic": f"connect-configs-{name}",
+        "offset.storage.topic": offsets_topic(name),
+        "status.storage.topic": f"connect-status-{name}",
+        "offset.storage.partitions": "1",  # 25 by default: one connector has one place to remember
+        "status.storage.partitions": "1",
+        **{f"{topic}.storage.replication.factor": "1" for topic in ("config", "offset", "status")},
+        "exactly.once.source.support": "enabled",
+        "key.converter": _STRINGS,
+        "value.converter": _STRINGS,  # a line's characters, and nothing around them
+        "listeners": f"http://{LOOPBACK}:{port}",
+        "plugin.discovery": "service_load",  # the default opens every jar to look for plugins: 4 s of 9
+        # A dead worker is given up before the next one is up: its start takes longer than this.
+        "session.timeout.ms": "3000",
+        "heartbeat.interval.ms": "500",
+        "scheduled.rebalance.max.delay.ms": "0",  # 5 minutes by default, for a worker that may come back
+    }
+
+
+def file_source(lines: Path, topic: str, *, boundary: Boundary, batch_rows: int) -> dict[str, str]:
+    """Return a connector's settings: one task that sends the lines of a file to a topic, each exactly once.
+
+    With the boundary `poll` a transaction holds the lines of one batch, with `interval` those of a second.
+    """
+    return {
+        "connector.class": "org.apache.kafka.connect.file.FileStreamSourceConnector",
+        "tasks.max": "1",
+        "file": str(lines),
+        "topic": topic,
+        "batch.size": str(batch_rows),
+        "exactly.once.support": "required",
+        "transaction.boundary": boundary,
+        **({"transaction.boundary.interval.ms": "1000"} if boundary == "interval" else {}),
+        "producer.override.compression.type": "lz4",
+        # A worker that starts behind the open transaction of a dead one waits for this, 60 s by default.
+        "producer.override.transaction.timeout.ms": "10000",
+    }
+
+
+def committed_place(bootstrap_servers: str, name: str) -> int:
+    """Return where the one connector of a worker that is down will go on in its file; 0 where it never committed.
+
+    Waits until the broker has ended what a dead worker left open. Raises TimedOut.
+    """
+    topic = offsets_topic(name)
+    if topic not in admin_client(bootstrap_servers).list_topics(timeout=10).topics:
+        return 0
+    values = until(lambda: _decided(bootstrap_servers, topic), within_s=READY_WITHIN_S, what=f"{topic} to be decided")
+    return place_of(values[-1])
+
+
+def _decided(bootstrap_servers: str, topic: str) -> list[bytes | None]:
+    """Return the values of all places, the empty one before the first; nothing while a transaction is open."""
+    found = read(bootstrap_servers, topic, isolation="read_committed")
+    return [None, *(record.value for record in found)] if found.bounds.stable == found.bounds.end else []
+
+
+def place_of(value: bytes | None) -> int:
+    """Return the place that a record of the offsets topic names: a number of UTF-16 units."""
+    return int(json.loads(value or b'{"position": 0}')["position"])
+
+
+def offsets_topic(name: str) -> str:
+    """Return the topic in which the worker of this name keeps its places."""
+    return f"connect-offsets-{name}"
+
+
+class ConnectWorker:
+    """One worker on loopback. As a context manager it starts at once and is closed at the end.
+
+    After `kill` or `stop`, `start` brings another one up under the same name. With `own_session=False` it dies with
+    the process group of whoever started it, as a part of a victim must.
+    """
+
+    def __init__(self, bootstrap_servers: str, name: str, *, own_session: bool = True) -> None:
+        self._servers = bootstrap_servers
+        self._name = name
+        self._own_session = own_session
+        self._folder = leftovers.make_folder()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._guard: Guard | None = None
+        self.log_path = self._folder / "connect.log"
+
+    def start(self) -> None:
+        """Start it and return once it answers for its connectors. Raises BrokerUnavailable, TimedOut, RuntimeError."""
+        if self._process is not None:
+            raise RuntimeError("the worker runs already")
+        leftovers.sweep()
+        java, class_path = java_home() / "bin" / "java", os.pathsep.join(map(str, jars.fetch(jars.TOOLS)))
+        (self._port,) = free_ports(1)
+        properties = worker_properties(self._servers, self._name, port=self._port)
+        settings, logging = self._folder / "worker.properties", self._folder / "log4j2.properties"
+        settings.write_text("".join(f"{name}={value}\n" for name, value in properties.items()), encoding="utf-8")
+        logging.write_text(_LOG4J, encoding="ascii")
+        command = [str(java), *_JVM, f"-Dlog4j2.configurationFile={logging}", "-cp", class_path]
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, "org.apache.kafka.connect.cli.ConnectDistributed", str(settings)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=self._own_session,
+            )
+        self._guard = Guard(self._process.pid)
+        until(lambda: self._ask("GET", "/connectors") is not None, within_s=READY_WITHIN_S, what="Connect to answer")
+
+    def submit(self, connector: str, settings: Mapping[str, str]) -> None:
+        """Have a connector run with these settings; one that is there with the same ones is left as it is."""
+        path = f"/connectors/{connector}/config"
+        wanted = {**settings, "name": connector}
+        if self._ask("GET", path) == wanted:
+            return
+        # Refused with 409 while the worker still joins its group.
+        until(lambda: self._ask("PUT", path, wanted), within_s=READY_WITHIN_S, what=f"Connect to take {connector}")
+
+    def delete(self, connector: str) -> None:
+        """End a connector and forget it, but not its place."""
+        path = f"/connectors/{connector}"
+        self._ask("DELETE", path)
+        until(lambda: self._ask("GET", path) is None, within_s=READY_WITHIN_S, what=f"Connect to forget {connector}")
+
+    def failure(self, connector: str) -> str | None:
+        """Return the trace of a task that has given up, None while none has."""
+        status = self._ask("GET", f"/connectors/{connector}/status") or {}
+        return next((task["trace"] for task in status.get("tasks", ()) if task["state"] == "FAILED"), None)
+
+    def stop(self) -> None:
+        """Shut the worker down cleanly."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL; on return the worker is dead, and was not dead before. Raises AssertionError otherwise."""
+        returncode = self._end(signal.SIGKILL)
+        if returncode != -signal.SIGKILL:
+            raise AssertionError(f"the worker was to die by SIGKILL, but ended with {returncode}; {self._tail()}")
+
+    def close(self) -> None:
+        """End it for good, at once, and remove its folder. May be called again."""
+        if self._process is not None:
+            self._end(signal.SIGKILL)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _end(self, number: signal.Signals) -> int:
+        process = self._running()
+        self._process = None
+        try:
+            process.send_signal(number)
+            return process.wait(timeout=ENDED_WITHIN_S)
+        finally:
+            process.kill()
+            process.wait()
+            if self._guard is not None:
+                self._guard.dismiss()
+                self._guard = None
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise RuntimeError("the worker is not running")
+        return self._process
+
+    def _ask(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:
+        """Return the answer; None where it is refused, or where nobody answers yet. Raises RuntimeError on a death."""
+        if self._running().poll() is not None:
+            raise RuntimeError(f"Connect ended with {self._running().returncode}: {self._tail()}")
+        connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=_ANSWERED_WITHIN_S)
+        content = None if body is None else json.dumps(body)
+        try:
+            connection.request(method, path, content, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            text = answer.read()
+        except OSError:
+            return None
+        finally:
+            connection.close()
+        accepted = answer.status < http.client.BAD_REQUEST
+        return json.loads(text or b"{}") if accepted else None
+
+    def _tail(self) -> str:
+        return " | ".join(self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
