@@ -9,22 +9,24 @@ from __future__ import annotations
 import argparse
 import random
 import secrets
+import shlex
 import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from chaos.job import Job, Staged, ended, gather, stage, strikes_of
 from chaos.nursery import Nursery
-from chaos.schedule import KillAfter, Plan, draw
+from chaos.schedule import FROM_OUTSIDE, KillAfter, KillAfterRecords, Plan, draw, draw_outside
 from chaos.victim import VARIABLE
 from harness.broker import BrokerKind
 from harness.checker import Validity, Verdict, judge, merge
+from harness.growth import Growth
 from harness.history import Attempt, Evidence
 from harness.partition import Client, LiveReader
 from harness.target import Target
@@ -47,6 +49,8 @@ PLACES = {
     "resumed": "resumed, nothing sent",
     "": "before the claim",
 }
+# Of somebody else's program, which announces nothing, only the plan is known.
+OUTSIDE = {"KillAfter": "at some moment", "KillAfterRecords": "once it had sent"}
 IN_FLIGHT = ("sending", "flushed, not committed", "committed, not saved")
 
 
@@ -71,15 +75,13 @@ class Tally:
     verdicts: list[Validity] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def count(self, drawn: Round, attempts: Sequence[Attempt], verdict: Verdict) -> int:
-        """Add a judged round; return how many kills it had."""
-        killed = [attempt for attempt in attempts if attempt.signal == signal.SIGKILL]
+    def count(self, drawn: Round, places: Counter[str], verdict: Verdict) -> None:
+        """Add a judged round and where its kills fell."""
         with self.lock:
-            self.kills += len(killed)
-            self.clients[drawn.job.client] += len(killed)
-            self.places.update(map(place_of, killed))
+            self.kills += places.total()
+            self.clients[drawn.job.client] += places.total()
+            self.places.update(places)
             self.verdicts.append(verdict.validity)
-        return len(killed)
 
 
 def place_of(attempt: Attempt) -> str:
@@ -93,12 +95,25 @@ def place_of(attempt: Attempt) -> str:
     return PLACES["saved" if saved else "committed"]
 
 
-def draw_round(seed: int, number: int, *, kills: int, client: Client | None) -> Round:
-    """Draw a job: rows of every kind, tiny to middling intervals, any compression, either client and format."""
+def places_of(evidence: Evidence, *, outside_only: bool) -> Counter[str]:
+    """Count where the kills of a round fell."""
+    if outside_only:
+        return Counter(OUTSIDE[strike.name] for strike in evidence.strikes if strike.landed)
+    return Counter(place_of(attempt) for attempt in evidence.attempts if attempt.signal == signal.SIGKILL)
+
+
+def draw_round(seed: int, number: int, *, kills: int, client: Client | None, plain: bool = False) -> Round:
+    """Draw a job: rows of every kind, tiny to middling intervals, any compression, either client and format.
+
+    With `plain`, rows are ASCII on one line each, and nothing but rows: what a program that moves lines can move.
+    """
     rng = random.Random(f"{seed}/{number}")
     interval_rows = rng.choice((1, 3, 10, 40, 100))
     rows = min(6000, interval_rows * kills * 5 + rng.randint(0, 50))
     shape = Shape(columns=rng.randint(1, 6), bom=rng.choice((True, False)), huge_rows=rng.choice((0, 0, 1)))
+    if plain:
+        calm = replace(shape, bom=False, multibyte=False, huge_rows=0, blank_line_rate=0.0)
+        shape = replace(calm, special_rate=0.0, inner_quote_rate=0.0, nul_rate=0.0)
     workload = generate(rng.randrange(2**32), rows=rows, shape=shape)
     value_format = rng.choice(("json", "json", "raw"))
     settings = {
@@ -149,12 +164,12 @@ def _outside_plans(rng: random.Random, drawn: Round, attempts: Sequence[Attempt]
     """Yield kills from outside, the only ones that a program without step lines can be given, then none."""
     for _ in range(drawn.kills + MOST_ATTEMPTS_BEYOND_KILLS):
         killed = sum(attempt.signal == signal.SIGKILL for attempt in attempts)
-        yield KillAfter(rng.uniform(0.3, 3.0)) if killed < drawn.kills else None
+        yield draw_outside(rng, interval_rows=drawn.interval_rows) if killed < drawn.kills else None
 
 
 def _counts(plan: Plan | None, attempt: Attempt) -> bool:
     """A kill from outside that came after the end was no strike; any other plan that missed leaves the run unknown."""
-    return plan is not None and not (isinstance(plan, KillAfter) and attempt.signal is None)
+    return plan is not None and not (isinstance(plan, FROM_OUTSIDE) and attempt.signal is None)
 
 
 def launch_victims(nursery: Nursery) -> Launch:
@@ -173,9 +188,13 @@ def launch_command(command: Sequence[str]) -> Launch:
     """Return the function that runs somebody else's program once, with the variables of the job."""
 
     def launch(staged: Staged, plan: Plan | None, number: int) -> Attempt:
+        growth = Growth(staged.environment["KAFKA_BOOTSTRAP_SERVERS"], staged.topic, "read_uncommitted")
+        due = growth.end() + plan.records if isinstance(plan, KillAfterRecords) else 0
         target = Target(command, staged.environment, number=number)
         if isinstance(plan, KillAfter):
             target.kill_after(plan.seconds)
+        elif isinstance(plan, KillAfterRecords):
+            target.kill_when(lambda: growth.end() >= due, within_s=ATTEMPT_WITHIN_S, what=f"{plan}")
         return target.wait(within_s=ATTEMPT_WITHIN_S)
 
     return launch
@@ -192,7 +211,7 @@ def campaign(chosen: argparse.Namespace) -> int:
         shares = [numbers[worker :: chosen.workers] for worker in range(chosen.workers)]
         for done in [pool.submit(_work, world, chosen, seed, share, tally) for share in shares]:
             done.result()
-    _summary(tally, seconds=time.monotonic() - began)
+    _summary(tally, seconds=time.monotonic() - began, outside_only=bool(chosen.target))
     return EXIT[merge(iter(tally.verdicts))]
 
 
@@ -200,31 +219,39 @@ def _work(world: World, chosen: argparse.Namespace, seed: int, share: range, tal
     with Nursery() as nursery:
         launch = launch_command(chosen.target) if chosen.target else launch_victims(nursery)
         for number in share:
-            drawn = draw_round(seed, number, kills=chosen.kills, client=chosen.client)
-            evidence, attempts = play(world, launch, drawn, outside_only=bool(chosen.target))
+            drawn = draw_round(seed, number, kills=chosen.kills, client=chosen.client, plain=chosen.plain)
+            evidence, _ = play(world, launch, drawn, outside_only=bool(chosen.target))
             verdict = judge(evidence)
-            kills = tally.count(drawn, attempts, verdict)
-            client, rows = drawn.job.client, len(drawn.job.expected)
-            _say(f"  {number}: {client}, {rows:,} rows by {drawn.interval_rows}, {kills} kills: {verdict.validity}")
+            places = places_of(evidence, outside_only=bool(chosen.target))
+            tally.count(drawn, places, verdict)
+            who = chosen.target[-1] if chosen.target else drawn.job.client
+            rows, kills = len(drawn.job.expected), places.total()
+            _say(f"  {number}: {who}, {rows:,} rows by {drawn.interval_rows}, {kills} kills: {verdict.validity}")
             if verdict.validity is not Validity.VALID:
-                _say_failure(evidence, verdict, seed=seed, number=number, kills=chosen.kills)
+                _say_failure(evidence, verdict, chosen, drawn)
 
 
-def _say_failure(evidence: Evidence, verdict: Verdict, *, seed: int, number: int, kills: int) -> None:
-    folder = Path("runs") / f"{seed}-{number}"
+def _say_failure(evidence: Evidence, verdict: Verdict, chosen: argparse.Namespace, drawn: Round) -> None:
+    folder = Path("runs") / f"{drawn.seed}-{drawn.number}"
     evidence.save(folder)
+    flags = f"--seed {drawn.seed} --first {drawn.number} --rounds 1 --kills {chosen.kills}"
+    flags += f" --client {chosen.client}" if chosen.client else ""
+    flags += " --plain" if chosen.plain else ""
+    flags += f" -- {shlex.join(chosen.target)}" if chosen.target else ""
     _say(verdict.summary)
-    _say(f"replay: nox -s chaos -- --seed {seed} --first {number} --rounds 1 --kills {kills}   evidence: {folder}/")
+    _say(f"replay: nox -s chaos -- {flags}   evidence: {folder}/")
 
 
-def _summary(tally: Tally, *, seconds: float) -> None:
+def _summary(tally: Tally, *, seconds: float, outside_only: bool) -> None:
     found = Counter(tally.verdicts)
     _say(f"\n{tally.kills:,} SIGKILLs in {seconds / 60:.1f} minutes, {tally.kills / seconds * 60:.0f} a minute")
-    _say("by client: " + ", ".join(f"{client} {kills:,}" for client, kills in sorted(tally.clients.items())))
+    if not outside_only:
+        _say("by client: " + ", ".join(f"{client} {kills:,}" for client, kills in sorted(tally.clients.items())))
     for place, kills in tally.places.most_common():
         _say(f"  {kills:6,} {kills / tally.kills:4.0%} {'#' * round(40 * kills / tally.kills)} {place}")
-    in_flight = sum(tally.places[place] for place in IN_FLIGHT)
-    _say(f"  {in_flight / max(tally.kills, 1):.0%} between the first record sent and the save")
+    if not outside_only:
+        in_flight = sum(tally.places[place] for place in IN_FLIGHT)
+        _say(f"  {in_flight / max(tally.kills, 1):.0%} between the first record sent and the save")
     _say("verdicts: " + ", ".join(f"{count} {validity}" for validity, count in sorted(found.items())))
 
 
@@ -237,6 +264,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--client", choices=["kafka-python", "confluent"], help="by default they take turns")
     kinds: tuple[BrokerKind, ...] = ("auto", "jvm", "docker", "external")
     parser.add_argument("--broker", choices=kinds, default="auto")
+    parser.add_argument("--plain", action="store_true", help="rows of ASCII, one line each, for a COMMAND of lines")
     parser.add_argument("target", nargs="*", metavar="COMMAND", help="after --: another program to kill and judge")
     parser.add_argument("--workers", type=int, default=2, help="jobs at once (default 2)")
 

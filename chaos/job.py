@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chaos.schedule import KillAfter, KillAtRow, KillInBatch, Plan
+from chaos.schedule import FROM_OUTSIDE, KillAtRow, KillInBatch, Plan
 from chaos.victim import VARIABLE
 from harness.history import (
     Attempt,
@@ -125,7 +125,7 @@ def strikes_of(plans: Sequence[Plan], attempts: Sequence[Attempt]) -> tuple[Stri
         in_flight = int(struck.fields["rows_in_flight"]) if struck else 0
         sent_by_job += sum(step.rows or 0 for step in attempt.steps if step.name == "sent")
         part_of_batch = in_flight if isinstance(plan, KillAtRow | KillInBatch) else 0
-        announced = struck is not None or isinstance(plan, KillAfter)  # from outside nobody announces it
+        announced = struck is not None or isinstance(plan, FROM_OUTSIDE)  # nobody announces it
         strikes.append(
             Strike(
                 plan.__class__.__name__,

@@ -3,7 +3,7 @@
 A plan travels to the victim as text, so that one variable replays it: `row:1234` kills in mid-batch, when the
 records up to row 1234 have reached the broker; `batch:3:17` kills in the run's third batch, when 17 records of it
 have; `step:sent:2` kills just after the second `sent`; `after:0.25` kills from outside, a quarter of a second after
-the start.
+the start; `records:40` from outside, once 40 records of this attempt are in the partition.
 """
 
 from __future__ import annotations
@@ -56,7 +56,18 @@ class KillAfter:
         return f"after:{self.seconds:.3f}"
 
 
-Plan: TypeAlias = KillAtRow | KillAtStep | KillInBatch | KillAfter
+@dataclass(frozen=True, slots=True)
+class KillAfterRecords:
+    """SIGKILL from outside, once the partition has grown by so many offsets since the start, committed or not."""
+
+    records: int
+
+    def __str__(self) -> str:
+        return f"records:{self.records}"
+
+
+Plan: TypeAlias = KillAtRow | KillAtStep | KillInBatch | KillAfter | KillAfterRecords
+FROM_OUTSIDE = (KillAfter, KillAfterRecords)
 
 
 def parse(text: str) -> Plan:
@@ -72,6 +83,8 @@ def parse(text: str) -> Plan:
         return KillInBatch(int(batch), int(records))
     if kind == "after":
         return KillAfter(float(rest))
+    if kind == "records":
+        return KillAfterRecords(int(rest))
     raise ValueError(f"{text!r} is no plan")
 
 
@@ -101,6 +114,13 @@ def draw(rng: random.Random, *, batches_left: int, interval_rows: int) -> Plan:
         weights=(50, 15, 15, 10, 10),
     )
     return drawn
+
+
+def draw_outside(rng: random.Random, *, interval_rows: int) -> Plan:
+    """Draw the next plan for a program that announces nothing; most wait until it sends, however long it starts."""
+    if rng.random() < 0.25:  # noqa: PLR2004  # a quarter
+        return KillAfter(rng.uniform(0.3, 3.0))
+    return KillAfterRecords(rng.randint(1, 3 * interval_rows))
 
 
 def encode(plans: Sequence[Plan]) -> str:

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import random
-import sys
-from pathlib import Path
 
 import pytest
 
-from chaos.__main__ import main
 from chaos.campaign import IN_FLIGHT, draw_round, launch_victims, place_of, play
 from chaos.job import Staged, stage
 from chaos.nursery import Nursery
-from chaos.schedule import KillAfter, KillAtRow, KillAtStep, KillInBatch, Plan, draw, kills_at_rows, parse
+from chaos.schedule import (
+    KillAfter,
+    KillAfterRecords,
+    KillAtRow,
+    KillAtStep,
+    KillInBatch,
+    Plan,
+    draw,
+    draw_outside,
+    kills_at_rows,
+    parse,
+)
 from harness.checker import Validity, judge
 from harness.history import Attempt, Step
 from harness.world import World
 
-NAIVE = (sys.executable, "-m", "chaos.outsiders.naive")
+PLANS = [KillAtRow(12), KillAtStep("sent", 2), KillInBatch(3, 17), KillAfter(0.25), KillAfterRecords(40)]
 
 
-@pytest.mark.parametrize("plan", [KillAtRow(12), KillAtStep("sent", 2), KillInBatch(3, 17), KillAfter(0.25)], ids=str)
+@pytest.mark.parametrize("plan", PLANS, ids=str)
 def test_a_plan_travels_as_text(plan: Plan) -> None:
     assert parse(str(plan)) == plan
 
@@ -39,6 +47,19 @@ def test_most_plans_of_a_campaign_strike_between_the_first_record_and_the_save()
         if isinstance(plan, KillInBatch) or (isinstance(plan, KillAtStep) and plan.step in ("sent", "committed"))
     ]  # fmt: skip
     assert len(inside) > 700
+
+
+def test_a_program_that_announces_nothing_is_mostly_killed_once_it_sends() -> None:
+    rng = random.Random(1)
+    plans = [draw_outside(rng, interval_rows=100) for _ in range(1000)]
+    assert 700 < sum(isinstance(plan, KillAfterRecords) for plan in plans) < 800
+
+
+def test_plain_rows_are_ascii_on_one_line_each() -> None:
+    for number in range(20):
+        job = draw_round(1, number, kills=5, client=None, plain=True).job
+        assert job.csv.isascii()
+        assert job.csv.count(b"\n") == len(job.expected) + 1
 
 
 def test_rows_to_kill_at_rise_and_none_is_the_first_of_its_batch() -> None:
@@ -81,17 +102,3 @@ def test_a_victim_killed_at_birth_leaves_no_lines_of_the_one_before(world: World
         launch = launch_victims(nursery)
         assert launch(staged, KillAtStep("committed", 1), 1).steps
         assert launch(staged, KillAfter(0.0), 2).steps == ()
-
-
-@pytest.mark.broker
-def test_a_naive_program_is_convicted_and_its_run_kept(
-    world: World, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", world.broker.bootstrap_servers)
-    monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
-    monkeypatch.chdir(tmp_path)
-    code = main(["run", "--seed", "3", "--first", "1", "--rounds", "1", "--kills", "4", "--workers", "1", "--", *NAIVE])
-    said = capsys.readouterr().out
-    assert code == 1, said
-    assert "replay: nox -s chaos -- --seed 3 --first 1" in said
-    assert (tmp_path / "runs" / "3-1" / "evidence.json").exists()
