@@ -6,6 +6,7 @@ import pytest
 from confluent_kafka import Producer
 
 from harness.growth import Growth
+from harness.wait import until
 from harness.world import World
 
 
@@ -22,4 +23,5 @@ def test_committed_end_stands_before_an_open_transaction_and_passes_it_with_its_
     producer.flush(20)
     assert (committed.end(), uncommitted.end()) == (0, 1)
     producer.commit_transaction(20)
-    assert (committed.end(), uncommitted.end()) == (2, 2)
+    # A commit is answered when it is decided, a moment before its marker is written.
+    until(lambda: (committed.end(), uncommitted.end()) == (2, 2), within_s=20, what="the marker")
