@@ -102,9 +102,9 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure rows a second by client and delivery: `-- --rows N --rounds K`."""
-    install(session, "harness")
-    session.run("python", "-m", "benchmarks.end_to_end", *session.posargs)
+    """Measure everything, about an hour; `-- --quick` minutes; `-- compare OLD.json NEW.json` names what got worse."""
+    install(session, "tests")
+    session.run("python", "-m", "benchmarks", *session.posargs)
 
 
 @nox.session(default=False)

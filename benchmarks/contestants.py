@@ -109,10 +109,9 @@ class Part:
     @property
     def name(self) -> str:
         """What is measured, and the settings that matter to it."""
-        if self.part == "read":
-            return f"read alone {self.variant.profile} {self.variant.width} B"
-        sender = "librdkafka" if self.part == "bare" else self.variant.client
-        return f"{self.part} alone {sender} {self.variant.compression} {self.variant.width} B"
+        variant = self.variant
+        who = {"read": "reading", "send": f"{variant.client}'s sink", "bare": "librdkafka"}[self.part]
+        return f"{who} alone {'' if self.part == 'read' else f'{variant.compression} '}{variant.width} B"
 
     def made(self, scale: Scale) -> MadeCsv:
         """Return the variant's object; half of it where encoded batches are held in memory."""
@@ -145,7 +144,7 @@ def variants() -> Iterator[Variant]:
         for compression in ("none",) if client == "kafka-python" else ("none", "snappy", "zstd"):
             yield replace(base, compression=compression)
         for interval_rows in (1_000, 100_000):
-            yield replace(base, interval_rows=interval_rows, quick=interval_rows < DEFAULT_INTERVAL_ROWS)
+            yield replace(base, interval_rows=interval_rows)
         for width in (1_000, 10_000):
             yield replace(base, width=width)
         for profile in ("plain", "quotes", "multibyte"):

@@ -22,8 +22,8 @@ class Scale:
     end_to_end_share: float  # of each contestant's bytes
     whole_choice: bool  # every contestant, or the few that tell most
     memory_bytes: tuple[int, ...]
+    single_round_from_bytes: int  # such an object is moved once, and not in the warm-up
     resume_rows: int  # of 100 bytes; the object in which crashes happen
-    single_round_from_bytes: int = 10 * GB  # such an object is read once, and not in the warm-up
 
 
 SCALES = {
@@ -34,15 +34,17 @@ SCALES = {
         end_to_end_share=0.01,
         whole_choice=False,
         memory_bytes=(10**6,),
+        single_round_from_bytes=GB,
         resume_rows=400_000,
     ),
     "quick": Scale(
         name="quick",
         rounds=3,
         warm_up_rounds=1,
-        end_to_end_share=0.25,
+        end_to_end_share=0.2,
         whole_choice=False,
         memory_bytes=(10**7, 10**8),
+        single_round_from_bytes=10**8,
         resume_rows=4 * 10**6,
     ),
     "full": Scale(
@@ -52,6 +54,7 @@ SCALES = {
         end_to_end_share=1.0,
         whole_choice=True,
         memory_bytes=(10**7, 10**8, GB, 10 * GB),
+        single_round_from_bytes=10 * GB,
         resume_rows=10**7,
     ),
 }

@@ -24,6 +24,7 @@ from harness.cloud import Cloud
 from harness.plugin import broker_kind, not_run
 from harness.world import World
 
+_load_before = [os.getloadavg()[0]]  # of the last minute: whoever else was at work here, in numbers
 PACKAGES = ("boto3", "confluent-kafka", "kafka-python", "orjson", "pytest-benchmark")
 
 
@@ -72,6 +73,7 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
         "cores": os.cpu_count(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "platform": platform.platform(),
+        "load": {"before": _load_before[0], "after": os.getloadavg()[0]},
         "scale": chosen_scale().name,
         "broker": f"{broker_kind()}, Apache Kafka {KAFKA_VERSION}" if broker_kind() != "external" else "external",
         "versions": {name: version(name) for name in PACKAGES},

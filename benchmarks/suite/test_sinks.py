@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import cycle, islice
 from typing import Any
 
 import pytest
 
 from benchmarks.contestants import CLIENTS
 from benchmarks.made_csv import MadeCsv
-from benchmarks.scale import Scale
+from benchmarks.scale import Scale, chosen_scale
 from benchmarks.stage import Stage
 from processor.assembly import build_sink
 from processor.model import Batch, CommittedPosition, Delivery, Pins, Position, SinkSettings
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.broker
 WIDTH = 100
 BATCH_ROWS = 10_000
 ROUNDS_FOR_ONE = 4  # a batch or a commit takes milliseconds: more of them than of whole runs
+COMMIT_ROWS = [1, 1_000, 10_000, *([100_000] if chosen_scale().whole_choice else [])]
 OpenSink = Callable[[str, Delivery], Sink]
 
 
@@ -43,9 +45,9 @@ def fenced_sink(stage: Stage) -> Iterator[OpenSink]:
 
 
 def batch_of(rows: int) -> Batch:
-    """Return the first rows of a made object as one batch."""
+    """Return rows as one batch; after the first 10,000 their values come again."""
     made = MadeCsv("rows", WIDTH, rows)
-    values = [made.value(row) for row in range(rows)]
+    values = list(islice(cycle(made.value(row) for row in range(min(rows, BATCH_ROWS))), rows))
     ends = [made.place(row)[1] for row in range(rows)]
     return Batch(Position(0, len(made.header)), Position(rows, ends[-1]), values, ends)
 
@@ -74,10 +76,10 @@ def test_send_one_batch(client: str, delivery: Delivery, fenced_sink: OpenSink, 
 
 
 @pytest.mark.benchmark(group="sink: one commit")
-@pytest.mark.parametrize("rows", [1, 1_000, 10_000, 100_000])
+@pytest.mark.parametrize("rows", COMMIT_ROWS)
 @pytest.mark.parametrize("client", CLIENTS)
 def test_commit_one_batch(client: str, rows: int, fenced_sink: OpenSink, scale: Scale, benchmark: Any) -> None:
-    sink, batch = fenced_sink(client, Delivery.EXACTLY_ONCE), batch_of(rows if scale.rounds > 1 else min(rows, 1_000))
+    sink, batch = fenced_sink(client, Delivery.EXACTLY_ONCE), batch_of(rows)
 
     def send() -> None:
         sink.send(batch)

@@ -1,0 +1,54 @@
+"""A run that did less than it should has no time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.contestants import Variant
+from benchmarks.made_csv import MadeCsv
+from benchmarks.object_server import ObjectServer
+from benchmarks.runs import measure, require_last_record, run_processor
+from benchmarks.stage import Stage
+from harness.world import World
+
+pytestmark = pytest.mark.broker
+MADE = MadeCsv("rows", 100, 2_500)
+SETTINGS = Variant("confluent", interval_rows=1_000).environment()
+
+
+@pytest.fixture
+def stage(world: World) -> Iterator[Stage]:
+    with ObjectServer() as objects:
+        yield Stage(world, objects)
+
+
+def test_a_run_tells_its_rows_commits_and_memory(stage: Stage) -> None:
+    run = run_processor(stage, MADE, SETTINGS)
+    assert (run.rows, run.commits, run.object_bytes) == (MADE.rows, 3, MADE.size_bytes)
+    assert run.value_bytes == sum(len(MADE.value(row)) for row in range(MADE.rows))
+    assert run.seconds > 0
+    assert 20 * 2**20 < (run.peak_memory_bytes or 0) < 2**30
+    assert 0.1 < (run.cpu_s or 0) < 60
+
+
+def test_a_partition_that_does_not_end_with_the_last_row_is_refused(stage: Stage) -> None:
+    from benchmarks.runs import PROCESSOR  # noqa: PLC0415
+
+    with stage.topic() as topic:
+        run = measure(PROCESSOR, stage.environment(MADE, topic, SETTINGS), MADE)
+        last = MADE.value(MADE.rows - 1)
+        require_last_record(stage, topic, last, commits=run.commits, rows=run.rows)
+        with pytest.raises(RuntimeError, match="not the last row"):
+            require_last_record(stage, topic, MADE.value(MADE.rows - 2), commits=run.commits, rows=run.rows)
+        with pytest.raises(RuntimeError, match="ends at offset"):
+            require_last_record(stage, topic, last, commits=run.commits, rows=run.rows + 100)
+
+
+@pytest.mark.parametrize("end", ["sys.exit(5)", "pass"])
+def test_a_command_that_fails_or_moves_too_few_rows_has_no_time(end: str, stage: Stage) -> None:
+    lines = 'print(\'{"step": "committed", "rows": 2499, "ts": 1}\')'
+    with pytest.raises(RuntimeError, match="ended with exit code"):
+        measure((sys.executable, "-c", f"import sys; {lines}; {end}"), {}, MADE)
