@@ -1,4 +1,4 @@
-"""Rounds that alternate: every contestant once, then every contestant again. Pure but for what it is given to run.
+"""Rounds that alternate: every contestant once, then every contestant again.
 
 A broker gets two to three times faster while it warms up, and a machine has its moods. So the first rounds are thrown
 away, every second round goes backwards, and only what was measured in the same rounds is compared.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Generic, TypeVar
 
 from benchmarks.scale import Scale
@@ -30,16 +31,26 @@ class Plan(Generic[Measured]):
     scale `once` each task runs alone, when it is asked for.
     """
 
-    def __init__(self, tasks: Mapping[str, Task[Measured]], scale: Scale, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        tasks: Mapping[str, Task[Measured]],
+        scale: Scale,
+        *,
+        times: int = 1,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        """Plan `times` as many rounds as the scale has; each single run is told to `say`."""
         self._tasks = dict(tasks)
-        self._scale = scale
-        self._say = say
+        self._once = scale.name == "once"
+        self._warm_up_rounds = times * scale.warm_up_rounds
+        self._rounds = self._warm_up_rounds + times * scale.rounds
+        self._say = say or (lambda _line: None)
         self._measured: dict[str, list[Measured]] = {}
         self._errors: dict[str, Exception] = {}
 
     def rounds(self, name: str) -> list[Measured]:
         """Return what the task measured, one for each counted round. Raises what the task raised."""
-        if self._scale.name == "once":
+        if self._once:
             return [self._tasks[name].run()]
         if not self._measured:
             self._run_all()
@@ -49,13 +60,12 @@ class Plan(Generic[Measured]):
 
     def _run_all(self) -> None:
         self._measured = {name: [] for name in self._tasks}
-        rounds = self._scale.warm_up_rounds + self._scale.rounds
-        for number in range(rounds):
-            counted, last = number >= self._scale.warm_up_rounds, number == rounds - 1
+        for number in range(self._rounds):
+            counted, last = number >= self._warm_up_rounds, number == self._rounds - 1
             names = [name for name, task in self._tasks.items() if last or not task.single]
             for name in names if number % 2 == 0 else reversed(names):
                 if name not in self._errors:
-                    self._run(name, f"round {number + 1} of {rounds}", counted=counted)
+                    self._run(name, f"round {number + 1} of {self._rounds}", counted=counted)
 
     def _run(self, name: str, number: str, *, counted: bool) -> None:
         try:
@@ -67,3 +77,10 @@ class Plan(Generic[Measured]):
         self._say(f"{number}{'' if counted else ', warming up'}: {name}: {measured}")
         if counted:
             self._measured[name].append(measured)
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return the seconds that a piece of work took."""
+    began = perf_counter()
+    work()
+    return perf_counter() - began

@@ -17,7 +17,7 @@ from statistics import median
 from benchmarks.contestants import YARDSTICK
 from benchmarks.results import Measured, Results, load, noise
 
-CORE_YARDSTICK = "yardstick: rows 100"
+CORE_YARDSTICK = "Python's csv reader alone"
 BROKER_FIGURES = frozenset({"end to end", "size", "one batch", "one commit"})
 EXIT_DONE, EXIT_WORSE = 0, 1
 
@@ -106,8 +106,8 @@ def main(old_path: Path, new_path: Path) -> int:
         print(f"this machine itself, by {yardstick.name}: {yardstick.change:+.1%} time (noise {yardstick.noise:.1%})")
     for change in sorted(found.changes, key=lambda one: -one.change):
         print(change)
-    for name in found.left_out:
-        print(f"not compared, only in one run or another amount of work: {name}")
+    if found.left_out:
+        print(f"not compared, only in one run or another amount of work: {'; '.join(found.left_out)}")
     worse = found.worse
     print(f"worse: {', '.join(one.name for one in worse)}" if worse else "nothing got worse by more than the noise")
     return EXIT_WORSE if worse else EXIT_DONE

@@ -2,6 +2,7 @@
 
 A plan measures all contestants alternately; then each benchmark's rounds are played back on a clock that goes on by
 just what was measured. So pytest-benchmark's own table and JSON hold real durations, and nothing is measured twice.
+That holds for milliseconds as well: rounds in a row share the machine's mood, and would take it for no noise at all.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 VARIABLE = "BENCH_SCALE"
 GB = 10**9
+SHORT_ROUNDS = 4  # rounds of milliseconds for one round of seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ SCALES = {
         name="quick",
         rounds=3,
         warm_up_rounds=1,
-        end_to_end_share=0.2,
+        end_to_end_share=0.15,
         whole_choice=False,
         memory_bytes=(10**7, 10**8),
         single_round_from_bytes=10**8,

@@ -52,19 +52,12 @@ def stage(scale: Scale, request: pytest.FixtureRequest) -> Iterator[Stage]:
         yield Stage(world, opened.enter_context(ObjectServer()))
 
 
-@pytest.fixture
-def aws(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this process's own boto3 find DynamoDB."""
-    for name, setting in stage.world.environment().items():
-        monkeypatch.setenv(name, setting)
-
-
 @pytest.fixture(scope="session")
 def end_to_end(stage: Stage, scale: Scale, request: pytest.FixtureRequest) -> Plan[Run]:
     """All contestants that were chosen, in rounds that alternate."""
     asked = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
     chosen = [one for one in CONTESTANTS if one.name in asked]
-    return Plan({one.name: Task(partial(one.run, stage, one.made(scale))) for one in chosen}, scale, print)
+    return Plan({one.name: Task(partial(one.run, stage, one.made(scale))) for one in chosen}, scale, say=print)
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:

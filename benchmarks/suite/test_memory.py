@@ -37,7 +37,7 @@ def by_size(stage: Stage, scale: Scale) -> Plan[Run]:
             settings = Variant(client, compression="lz4").environment()
             run = partial(run_processor, stage, object_of(size_bytes), settings)
             tasks[f"{client} {size_bytes}"] = Task(run, single=size_bytes >= scale.single_round_from_bytes)
-    return Plan(tasks, scale, print)
+    return Plan(tasks, scale, say=print)
 
 
 @pytest.mark.benchmark(group="size", timer=TIMER)

@@ -32,7 +32,7 @@ def resumes(stage: Stage, scale: Scale) -> Iterator[Plan[Resume]]:
     places = {f"{client} {percent} %": (client, percent) for client in CLIENTS for percent in PERCENTS}
     with stage.topic() as topic:
         crashes = Crashes(stage, MADE, topic)
-        yield Plan({name: Task(partial(crashes.run, *place)) for name, place in places.items()}, scale, print)
+        yield Plan({name: Task(partial(crashes.run, *place)) for name, place in places.items()}, scale, say=print)
 
 
 @pytest.mark.benchmark(group="resume", timer=TIMER)

@@ -22,7 +22,7 @@ class Stage:
         self.said: list[str] = []
         self.failing = failing
         tasks = {name: Task(partial(self.run, name), single=name == single) for name in "abc"}
-        self.plan = Plan(tasks, scale, self.said.append)
+        self.plan = Plan(tasks, scale, say=self.said.append)
 
     def run(self, name: str) -> int:
         self.ran.append(name)
@@ -58,6 +58,12 @@ def test_a_single_one_takes_part_in_the_last_round_alone() -> None:
     stage = Stage(single="b")
     assert stage.plan.rounds("b") == [6]
     assert "".join(stage.ran) == "ac" + "ca" + "abc"
+
+
+def test_a_plan_of_short_runs_has_so_many_times_the_rounds() -> None:
+    runs = iter(range(100))
+    plan = Plan({"a": Task(lambda: next(runs))}, TWO_AND_ONE, times=3)
+    assert plan.rounds("a") == [3, 4, 5, 6, 7, 8]
 
 
 def test_where_nothing_is_timed_each_runs_alone() -> None:
