@@ -112,6 +112,11 @@ def place_of(value: bytes | None) -> int:
     return int(json.loads(value or b'{"position": 0}')["position"])
 
 
+def utf16_units(content: bytes) -> int:
+    """Return the length of a text as the file source counts it; a byte that is no character counts as one."""
+    return len(content) if content.isascii() else len(content.decode(errors="replace").encode("utf-16-le")) // 2
+
+
 def offsets_topic(name: str) -> str:
     """Return the topic in which the worker of this name keeps its places."""
     return f"connect-offsets-{name}"

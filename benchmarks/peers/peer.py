@@ -44,10 +44,11 @@ class Measured:
 
 
 class Peer(Protocol):
-    """A program to compare with. Used as a context manager: what it needs once is up and warm inside.
+    """A program to compare with. Used as a context manager: what it needs for all its runs is up inside.
 
     Entering raises PeerUnavailable where the machine lacks something. A peer writes to partition 0 of topics that
-    have no other partition; making the topic and counting what arrived are the caller's (`count.count_rows`).
+    have no other partition. Making the topic, counting what arrived (`count.count_rows`) and some runs before the
+    first that counts, so that broker and peer are warm, are the caller's.
     """
 
     @property
@@ -72,6 +73,7 @@ class Peer(Protocol):
         """Kill it in mid-file with SIGKILL, start it again, and let it end.
 
         Returns the seconds from that start to the first new committed row; None where the program knows no resume.
+        Raises as `run` does, and RuntimeError where there were too few rows to be cut short.
         """
 
     def __enter__(self) -> Self: ...

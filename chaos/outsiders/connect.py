@@ -18,7 +18,7 @@ from pathlib import Path
 
 import boto3
 
-from harness.connect import ConnectWorker, committed_place, file_source, offsets_topic, place_of
+from harness.connect import ConnectWorker, committed_place, file_source, offsets_topic, place_of, utf16_units
 from harness.partition import LiveReader
 from harness.wait import TimedOut, until
 
@@ -78,7 +78,7 @@ def lines(content: bytes, value_format: str) -> bytes:
 
 def end_from(place: int, content: bytes) -> int:
     """Return where the file source stands at the end when it begins at `place`: it skips bytes, but counts UTF-16."""
-    return place + len(content[place:].decode(errors="replace").encode("utf-16-le")) // 2
+    return place + utf16_units(content[place:])
 
 
 if __name__ == "__main__":
