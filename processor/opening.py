@@ -24,7 +24,16 @@ from processor.model import (
     Status,
 )
 from processor.ports import Checkpoints, Sink, Source
-from processor.resume import Found, Rebuild, check_complete, check_identity, decide, match_committed, require_tail
+from processor.resume import (
+    Found,
+    Rebuild,
+    check_complete,
+    check_identity,
+    decide,
+    match_committed,
+    of_the_same_object,
+    require_tail,
+)
 from processor.stop import Clock
 
 SETTLE_S = 10.0  # a commit marker on its way, a transaction of a dead stranger: longer is another failure
@@ -193,7 +202,8 @@ class Opening:
     def _rebuild(self, decision: Rebuild, checkpoint: Checkpoint) -> Opened:
         """The position expired: find the last committed row in the partition itself, and write the position anew."""
         batches = self._source.batches(decision.position)
-        reached = match_committed(self._sink.records(decision.offset), batches, decision.position)
+        records = of_the_same_object(self._sink.records(decision.offset), checkpoint, self.object)
+        reached = match_committed(records, batches, decision.position)
         if reached.row > 0:
             self._sink.commit(self.committed(reached))
         opened = self._pinned(checkpoint, reached, self._sink.bounds())

@@ -172,6 +172,16 @@ def match_committed(records: Iterable[tuple[int, bytes]], batches: Iterator[Batc
     return reached
 
 
+def of_the_same_object(
+    records: Iterable[tuple[int, bytes]], checkpoint: Checkpoint, source: SourceObject
+) -> Iterator[tuple[int, bytes]]:
+    """Yield the job's unsaved records. Raises SourceChanged at the first one if the job started on another object."""
+    for record in records:
+        if checkpoint.start is not None and checkpoint.start.pins.etag != source.pins.etag:
+            raise _changed(source, checkpoint.start.pins.etag)
+        yield record
+
+
 def _rows(batches: Iterator[Batch]) -> Iterator[tuple[bytes, Position]]:
     """Yield each value with the position after it."""
     for batch in batches:
