@@ -70,8 +70,10 @@ class FakeJob:
         interval_rows: int = 2,
         faults: Iterable[Fault | str] = (),
         markers_lag: bool = False,
+        expected: tuple[bytes, ...] | None = None,
     ) -> None:
         self.workload = workload
+        self.expected = workload.values("json") if expected is None else expected
         self.delivery = delivery
         self.limits = BatchLimits(interval_rows=interval_rows)
         self.faults = Faults(faults)
@@ -143,7 +145,7 @@ class FakeJob:
         bounds = self.partition.bounds()
         offset = self.partition.group_offsets.get(GROUP)
         return Evidence(
-            expected=tuple(self.workload.values("json")),
+            expected=self.expected,
             delivery=self.delivery.value,
             committed=Records.of(self.partition.committed()),
             uncommitted=Records.of(self.partition.uncommitted()),

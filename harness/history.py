@@ -122,7 +122,7 @@ class Attempt:
     @property
     def epoch(self) -> int | None:
         """The epoch that the run claimed, as far as its step lines tell."""
-        return max((step.epoch for step in self.steps if step.epoch is not None), default=None)
+        return max((epoch for step in self.steps if (epoch := step.epoch) is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)

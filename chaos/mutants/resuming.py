@@ -18,6 +18,7 @@ from chaos.mutants.trials import (
     lost_checkpoint_made_anew_by_a_run_that_dies,
     numbered,
     position_expires,
+    position_put_back,
 )
 from processor.csv_rows import Slab
 from processor.model import Batch, Checkpoint, JobStart, Position
@@ -109,6 +110,27 @@ def resumes_at_the_checkpoint(original: Any) -> Any:
         return decision
 
     return decide
+
+
+@mutant(
+    "processor.resume._require_rows",
+    expected="Duplicate",
+    trial=Trial(
+        numbered,
+        ("sink.send:3 crashes before", "sink.send:4 crashes before"),  # the second death leaves nothing to catch up
+        "the third run finds the position one row behind the checkpoint, the fourth one where it was",
+        position_put_back,
+    ),
+    real="step:saved:2, step:resumed:1, then the group's offset is set back by one row",
+)
+def ignores_a_checkpoint_that_is_ahead(original: Any) -> Any:
+    """Goes on at a position behind the checkpoint."""
+
+    def require_rows(checkpoint: Checkpoint | None, position: Position, *states: Any, **more: Any) -> None:
+        if checkpoint is None or checkpoint.position.row <= position.row:
+            original(checkpoint, position, *states, **more)
+
+    return require_rows
 
 
 @mutant(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TypeAlias
 
-from chaos.on_fakes import JOB_ID, FakeJob
-from harness.fakes import Crash
+from chaos.on_fakes import GROUP, JOB_ID, FakeJob
+from harness.fakes import Crash, GroupOffset
 from harness.history import Evidence
 from harness.workload import RowRange, Shape, Workload, generate
 from processor.errors import EXIT_DONE
@@ -60,7 +61,7 @@ class Trial:
 @cache
 def numbered() -> Workload:
     """Nine rows that all differ: two columns, ASCII, nothing quoted, no blank lines."""
-    return _written("numbered", ("id", "word"), [(f"{row}", f"word-{row}") for row in range(9)])
+    return written("numbered", ("id", "word"), [(f"{row}", f"word-{row}") for row in range(9)])
 
 
 @cache
@@ -74,25 +75,25 @@ def unended() -> Workload:
 @cache
 def accented() -> Workload:
     """Nine rows of one column with a character of two bytes in each."""
-    return _written("accented", ("word",), [(f"caf\u00e9-{row}-ab",) for row in range(9)])
+    return written("accented", ("word",), [(f"caf\u00e9-{row}-ab",) for row in range(9)])
 
 
 @cache
 def gappy() -> Workload:
     """Nine rows with a blank line after each second one."""
-    return _written("gappy", ("id", "word"), numbered().rows, blank_after=range(1, 9, 2))
+    return written("gappy", ("id", "word"), numbered().rows, blank_after=range(1, 9, 2))
 
 
 @cache
 def repeating() -> Workload:
     """Eight rows, each equal to its neighbour."""
-    return _written("repeating", ("id", "word"), [(f"{row // 2}", "twice") for row in range(8)])
+    return written("repeating", ("id", "word"), [(f"{row // 2}", "twice") for row in range(8)])
 
 
 @cache
 def alike() -> Workload:
     """Nine rows that are all the same."""
-    return _written("alike", ("word",), [("same",)] * 9)
+    return written("alike", ("word",), [("same",)] * 9)
 
 
 @cache
@@ -101,7 +102,7 @@ def mixed() -> Workload:
     return generate(11, rows=60, shape=Shape(columns=3, line_ends=("\n", "\r\n"), bom=True, last_newline=False))
 
 
-def _written(
+def written(
     name: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, blank_after: Collection[int] = ()
 ) -> Workload:
     """Write rows that need no quotes."""
@@ -149,6 +150,19 @@ def lost_checkpoint_made_anew_by_a_run_that_dies(job: FakeJob) -> None:
     job.faults.strike_next("checkpoints.save", "crashes before")
     job.attempt()
     job.partition.expire_group_offsets()
+    job.finish()
+
+
+def position_put_back(job: FakeJob) -> None:
+    """The third run finds the position one row behind the checkpoint, the fourth one where it was."""
+    job.attempt()
+    job.attempt()
+    offsets, row = job.partition.group_offsets, int(job.item["last_line"]) - 1
+    was = offsets[GROUP]
+    place = {"row": row, "byte_offset": job.workload.ranges[row].start}
+    offsets[GROUP] = GroupOffset(row, json.dumps(json.loads(was.metadata) | place))
+    job.attempt()
+    offsets[GROUP] = was
     job.finish()
 
 

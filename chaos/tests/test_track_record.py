@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chaos.mutants.registry import planted
-from chaos.track_record import BUGS, ByTest, Interleaved, NotRun, OnFakes, readme_table
+from chaos.track_record import BUGS, ByTest, Interleaved, NotRun, OnFakes, Told, readme_table
 from chaos.track_record import __main__ as command
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,12 +18,12 @@ TESTS = sorted({shown.test_id for bug in BUGS for shown in bug.shown_by if isins
 
 
 @pytest.mark.parametrize("shown", ON_FAKES)
-def test_bug_stays_away(shown: OnFakes | Interleaved) -> None:
+def test_bug_stays_away(shown: OnFakes | Interleaved | Told) -> None:
     assert shown.symptom() is None
 
 
 @pytest.mark.parametrize("shown", ON_FAKES)
-def test_schedule_convicts_the_old_behaviour(shown: OnFakes | Interleaved) -> None:
+def test_schedule_convicts_the_old_behaviour(shown: OnFakes | Interleaved | Told) -> None:
     with planted(shown.old):
         assert shown.symptom() is not None
 

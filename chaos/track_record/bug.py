@@ -14,6 +14,7 @@ from chaos.interleave.replay import replay
 from chaos.interleave.schedule import Schedule
 from chaos.mutants.registry import Change
 from chaos.mutants.trials import StrikeMissed, Trial
+from chaos.searching.telling import tell
 from harness.checker import Validity, judge
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +69,21 @@ class Interleaved:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A story that a search found and shrank; see `chaos.searching.story`."""
+
+    line: str
+    old: Mapping[str, Change] = field(repr=False)
+
+    def symptom(self) -> str | None:
+        """Tell the story; return what is wrong in it, None where nothing is."""
+        return tell(self.line)
+
+    def __str__(self) -> str:
+        return f'`python -m chaos.searching --replay "{self.line}"`'
+
+
+@dataclass(frozen=True, slots=True)
 class ByTest:
     """A test, with all its parameters where none is named: what no fake can show, an adapter or a vendor did it."""
 
@@ -94,7 +110,7 @@ class ByTest:
         return f"`{self.test_id}`"
 
 
-Shown: TypeAlias = OnFakes | Interleaved | ByTest
+Shown: TypeAlias = OnFakes | Interleaved | Told | ByTest
 
 
 @dataclass(frozen=True, slots=True)

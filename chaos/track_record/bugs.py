@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from chaos.mutants import find
-from chaos.mutants.trials import Play, Trial, numbered
-from chaos.on_fakes import JOB_ID, FakeJob
+from chaos.mutants.trials import Trial, numbered
 from chaos.track_record import old
-from chaos.track_record.bug import Bug, ByTest, Interleaved, OnFakes
+from chaos.track_record.bug import Bug, ByTest, Interleaved, OnFakes, Told
+from chaos.track_record.plays import checkpoint_counts_seven_rows, tail_lost, topic_made_anew
 from processor.errors import Contradiction
 from processor.model import Delivery
 
@@ -18,30 +18,6 @@ KILLED = None
 # What a strike on the partition or the item leaves behind for the judge, whatever the processor does afterwards.
 ROWS_GONE = frozenset({"Truncated", "CheckpointAhead"})
 UNSAVED_ROWS_GONE = frozenset({"Truncated", "TornTransaction"})
-
-
-def topic_made_anew(job: FakeJob) -> None:
-    """The topic is deleted and made anew before the second send."""
-    job.faults.before("sink.send", 2, job.partition.recreate)
-    job.finish()
-
-
-def checkpoint_counts_seven_rows(job: FakeJob) -> None:
-    """The second run finds a checkpoint that counts more rows than there are records."""
-    job.attempt()
-    job.table.put(JOB_ID, {**job.item, "last_line": 7, "byte_offset": job.workload.ranges[6].line_end})
-    job.finish()
-
-
-def tail_lost(offsets_beyond: int) -> Play:
-    """Return the play in which the partition is cut so many offsets behind what the checkpoint counts."""
-
-    def play(job: FakeJob) -> None:
-        job.attempt()
-        job.partition.truncate(int(job.item["next_offset"]) + offsets_beyond)
-        job.finish()
-
-    return play
 
 
 def convicted(mutant: str, *exits: int | None) -> OnFakes:
@@ -271,6 +247,19 @@ BUGS = (
                 (KILLED, REFUSED),
                 {REQUIRE_ROWS: old.takes_a_marker_for_a_record},
                 UNSAVED_ROWS_GONE,
+            ),
+        ),
+    ),
+    Bug(
+        "rebuild-in-another-object",
+        "The position had expired, no row was saved yet, and the object was replaced by one that begins alike: the"
+        " rebuild went on in the new one, exit 0 with rows of both",
+        "stories that Hypothesis chose, seed 11",
+        (
+            Told(
+                "rows=1 interval=1 csv=0 lag=no exactly-once:"
+                " sink.commit:1 crashes after; run; position-expires; object-replaced",
+                {"processor.opening.of_the_same_object": old.takes_records_for_those_of_any_object},
             ),
         ),
     ),

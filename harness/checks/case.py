@@ -12,6 +12,8 @@ from harness.checks.differences import Differences, Missing, find_differences
 from harness.checks.generations import Generation, generations_of
 from harness.history import EXACTLY_ONCE, Attempt, CheckpointVersion, Evidence, Records
 
+TELLING = frozenset({"resumed", "sent", "committed"})  # the steps that tell of batches
+
 
 @dataclass(frozen=True, slots=True)
 class SentBatch:
@@ -130,9 +132,9 @@ def _batches(attempts: Sequence[Attempt]) -> tuple[SentBatch, ...]:
         reached = 0
         pending: SentBatch | None = None
         for step in attempt.steps:
-            if step.next_row is None or step.name not in ("resumed", "sent", "committed"):
+            row_end = step.next_row if step.name in TELLING else None
+            if row_end is None:
                 continue
-            row_end = step.next_row
             row = reached if step.rows is None else row_end - step.rows
             if step.name == "committed" and pending is not None and pending.row_end == row_end:
                 batches.append(replace(pending, committed=True, committed_at_s=step.at_s))

@@ -99,13 +99,15 @@ def _saved_too_early(case: Case, attempt: Attempt) -> Iterator[CheckpointAhead]:
     done_by = ("resumed", "committed") if case.exactly_once else ("resumed", "sent", "committed")
     done = 0
     for step in attempt.steps:
-        if step.next_row is None:
+        name = step.name
+        row = step.next_row if name == "saved" or name in done_by else None
+        if row is None:
             continue
-        if step.name in done_by:
-            done = max(done, step.next_row)
-        elif step.name == "saved" and step.next_row > done:
+        if name in done_by:
+            done = max(done, row)
+        elif row > done:
             detail = f"saved before anything beyond row {done} was reported as {done_by[-1]}"
-            yield CheckpointAhead(None, step.next_row, detail, attempt.number)
+            yield CheckpointAhead(None, row, detail, attempt.number)
 
 
 def find_checkpoints_regressed(case: Case) -> Iterator[CheckpointRegressed]:

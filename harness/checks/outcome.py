@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from harness.anomaly import SilentSuccess, Stuck, Vacuous
 from harness.checks.case import Case
+from harness.history import CheckpointVersion
 
 REFUSALS = frozenset({2, 3, 5, 6})  # the exit codes that state a reason which a restart does not take away
 
@@ -17,7 +18,7 @@ def find_silent_successes(case: Case) -> Iterator[SilentSuccess]:
     absent = sum(missing.rows for missing in case.differences.missing) + len(case.differences.replaced)
     if absent:
         yield SilentSuccess(attempt, f"{absent:,} of {rows:,} rows are not in the partition")
-    position, version = case.evidence.position, case.last_version
+    position, version = case.evidence.position, _version_at_the_end(case)
     if case.exactly_once and position is not None and position.good_rows != rows:
         yield SilentSuccess(attempt, f"the position is row {position.good_rows:,} of {rows:,}")
     if version is None or version.attributes is None:
@@ -29,6 +30,16 @@ def find_silent_successes(case: Case) -> Iterator[SilentSuccess]:
         yield SilentSuccess(attempt, f"the checkpoint counts {counted:,} rows, the object has {rows:,}")
     elif version.good_rows is not None and version.good_rows < rows:
         yield SilentSuccess(attempt, f"the checkpoint was last saved at row {version.good_rows:,} of {rows:,}")
+
+
+def _version_at_the_end(case: Case) -> CheckpointVersion | None:
+    """The checkpoint as the end of the job left it: a run that claimed it afterwards has not had its say yet."""
+    last = case.last_version
+    if last is None or last.completed:
+        return last
+    versions = reversed(case.evidence.checkpoints)
+    done = next((version for version in versions if version.completed and not version.planted), None)
+    return done if done is not None and (last.count("epoch") or 0) > (done.count("epoch") or 0) else last
 
 
 def find_stuck(case: Case) -> Iterator[Stuck]:

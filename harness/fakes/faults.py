@@ -103,10 +103,24 @@ class Faults:
         """Faults whose call has not come yet."""
         return list(self._planned.values())
 
-    def strike_next(self, call: str, how: str) -> None:
-        """Plan a fault for the next call of a name; `how` is the text after it, as in "fails after"."""
-        fault = Fault.parse(f"{call}:{self._counts[call] + 1} {how}")
+    def strike_next(self, call: str, how: str, *, nth: int = 1) -> None:
+        """Plan a fault for the next call of a name, or the nth from now; `how` is the text after it: "fails after"."""
+        fault = Fault.parse(f"{call}:{self.count(call) + nth} {how}")
         self._planned[fault.call, fault.nth] = fault
+
+    def count(self, call: str) -> int:
+        """How many calls of a name have come."""
+        return self._counts[call]
+
+    @property
+    def held_up(self) -> int:
+        """How many effects are still on their way."""
+        return len(self._late)
+
+    def forget(self) -> None:
+        """Let nothing happen that is only planned; what was held up on its way still arrives."""
+        self._planned.clear()
+        self._events.clear()
 
     def before(self, call: str, nth: int, happens: Callable[[], object]) -> None:
         """Let the world act just before a call: a rival claims, transactions expire, the object is replaced."""
@@ -136,11 +150,16 @@ class Faults:
         self._counts[call] += 1
         arrived = (call, self._counts[call])
         self.calls.append(arrived)
+        if self._late:
+            self._deliver()
+        if happens := self._events.pop(arrived, None):
+            happens()
+        return arrived
+
+    def _deliver(self) -> None:
+        """Let what was held up until now take effect."""
         due = [effect for at, effect in self._late if at <= len(self.calls)]
         self._late = [(at, effect) for at, effect in self._late if at > len(self.calls)]
         for effect in due:
             with suppress(ProcessorError):  # whoever sent it is not listening any more
                 effect()
-        if happens := self._events.pop(arrived, None):
-            happens()
-        return arrived

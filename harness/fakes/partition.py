@@ -112,6 +112,11 @@ class FakePartition:
         stable = min(self._undecided.values(), default=end)
         return PartitionBounds(self._start, max(stable, self._start), end)  # retention may pass an open transaction
 
+    @property
+    def is_settling(self) -> bool:
+        """Whether a decided commit has not wholly reached its readers."""
+        return any(known.stage is Stage.PREPARED_COMMIT for known in self._coordinated.values())
+
     def entries(self) -> list[Entry]:
         """Return everything the log keeps, markers included."""
         return self._log[self._start :]
