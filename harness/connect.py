@@ -16,7 +16,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
@@ -26,12 +26,11 @@ from harness.broker.guard import Guard
 from harness.broker.jre import java_home
 from harness.broker.settings import LOOPBACK, free_ports
 from harness.consumers import admin_client
-from harness.partition import read
-from harness.wait import until
+from harness.partition import LiveReader, read
+from harness.wait import TimedOut, until
 
 Boundary: TypeAlias = Literal["poll", "interval"]
 READY_WITHIN_S = 90.0  # behind a transaction that nobody ends, a worker waits until the broker times it out
-ENDED_WITHIN_S = 30.0
 _ANSWERED_WITHIN_S = 90.0
 _STRINGS = "org.apache.kafka.connect.storage.StringConverter"
 _LOG4J = """\
@@ -125,7 +124,7 @@ def offsets_topic(name: str) -> str:
 class ConnectWorker:
     """One worker on loopback. As a context manager it starts at once and is closed at the end.
 
-    After `kill` or `stop`, `start` brings another one up under the same name. With `own_session=False` it dies with
+    After `kill`, `start` brings another one up under the same name. With `own_session=False` it dies with
     the process group of whoever started it, as a part of a victim must.
     """
 
@@ -162,7 +161,10 @@ class ConnectWorker:
         until(lambda: self._ask("GET", "/connectors") is not None, within_s=READY_WITHIN_S, what="Connect to answer")
 
     def submit(self, connector: str, settings: Mapping[str, str]) -> None:
-        """Have a connector run with these settings; one that is there with the same ones is left as it is."""
+        """Have a connector run with these settings; one that is there with the same ones is left as it is.
+
+        Raises RuntimeError where they are refused, and TimedOut.
+        """
         path = f"/connectors/{connector}/config"
         wanted = {**settings, "name": connector}
         if self._ask("GET", path) == wanted:
@@ -176,25 +178,40 @@ class ConnectWorker:
         self._ask("DELETE", path)
         until(lambda: self._ask("GET", path) is None, within_s=READY_WITHIN_S, what=f"Connect to forget {connector}")
 
-    def failure(self, connector: str) -> str | None:
-        """Return the trace of a task that has given up, None while none has."""
-        status = self._ask("GET", f"/connectors/{connector}/status") or {}
-        return next((task["trace"] for task in status.get("tasks", ()) if task["state"] == "FAILED"), None)
+    def await_place(
+        self,
+        connector: str,
+        place: int,
+        places: LiveReader,
+        *,
+        within_s: float,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Return once the connector has committed this place or a later one; `places` reads it, and no other's.
 
-    def stop(self) -> None:
-        """Shut the worker down cleanly."""
-        self._end(signal.SIGTERM)
+        Calls `meanwhile` before each look. Raises TimedOut, with the reason where its task has given up.
+        """
+
+        def is_reached() -> bool:
+            meanwhile()
+            seen = places.seen()
+            return bool(seen) and place_of(seen[-1].value) >= place
+
+        try:
+            until(is_reached, within_s=within_s, what=f"{connector} to commit place {place:,}")
+        except TimedOut as late:
+            raise TimedOut(f"{late}; {self._task_failure(connector) or 'its task has not failed'}") from None
 
     def kill(self) -> None:
         """SIGKILL; on return the worker is dead, and was not dead before. Raises AssertionError otherwise."""
-        returncode = self._end(signal.SIGKILL)
+        returncode = self._end()
         if returncode != -signal.SIGKILL:
             raise AssertionError(f"the worker was to die by SIGKILL, but ended with {returncode}; {self._tail()}")
 
     def close(self) -> None:
         """End it for good, at once, and remove its folder. May be called again."""
         if self._process is not None:
-            self._end(signal.SIGKILL)
+            self._end()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -210,18 +227,19 @@ class ConnectWorker:
     ) -> None:
         self.close()
 
-    def _end(self, number: signal.Signals) -> int:
+    def _task_failure(self, connector: str) -> str | None:
+        status = self._ask("GET", f"/connectors/{connector}/status") or {}
+        return next((task["trace"] for task in status.get("tasks", ()) if task["state"] == "FAILED"), None)
+
+    def _end(self) -> int:
         process = self._running()
         self._process = None
-        try:
-            process.send_signal(number)
-            return process.wait(timeout=ENDED_WITHIN_S)
-        finally:
-            process.kill()
-            process.wait()
-            if self._guard is not None:
-                self._guard.dismiss()
-                self._guard = None
+        process.kill()
+        returncode = process.wait()
+        if self._guard is not None:
+            self._guard.dismiss()
+            self._guard = None
+        return returncode
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
@@ -229,7 +247,7 @@ class ConnectWorker:
         return self._process
 
     def _ask(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:
-        """Return the answer; None where it is refused, or where nobody answers yet. Raises RuntimeError on a death."""
+        """Return the answer; None where there is none, or not yet. Raises RuntimeError: it has died, or will not."""
         if self._running().poll() is not None:
             raise RuntimeError(f"Connect ended with {self._running().returncode}: {self._tail()}")
         connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=_ANSWERED_WITHIN_S)
@@ -242,8 +260,9 @@ class ConnectWorker:
             return None
         finally:
             connection.close()
-        accepted = answer.status < http.client.BAD_REQUEST
-        return json.loads(text or b"{}") if accepted else None
+        if answer.status == http.client.BAD_REQUEST:
+            raise RuntimeError(f"Connect refuses {method} {path}: {text.decode(errors='replace')}")
+        return json.loads(text or b"{}") if answer.status < http.client.BAD_REQUEST else None
 
     def _tail(self) -> str:
         return " | ".join(self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])

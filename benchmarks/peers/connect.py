@@ -11,7 +11,7 @@ from typing import Self
 from benchmarks.peers.peer import Measured, PeerUnavailable, Prepared
 from benchmarks.peers.watch import Watch
 from harness.broker import BrokerUnavailable
-from harness.connect import Boundary, ConnectWorker, file_source, offsets_topic, place_of, utf16_units
+from harness.connect import Boundary, ConnectWorker, file_source, offsets_topic, utf16_units
 from harness.growth import Growth
 from harness.partition import LiveReader
 from harness.wait import until
@@ -41,7 +41,7 @@ class ConnectPeer:
         """Submit a connector of the run's own, and wait until the last line's place is committed."""
         with Watch(self._servers, topic) as watch, self._places() as places:
             self._submit(prepared, topic)
-            self._await_end(prepared, places)
+            self._await_end(prepared, topic, places)
             measured = watch.measured(prepared.rows)
         self._worker.delete(topic)
         return measured
@@ -65,7 +65,7 @@ class ConnectPeer:
             # One more offset than that may be the marker that aborts what the dead worker had open.
             until(lambda: committed.end() > end + 1, within_s=DONE_WITHIN_S, what="a new row", every_s=0.01)
             resumed_s = time.monotonic() - began_s
-            self._await_end(prepared, places)
+            self._await_end(prepared, topic, places)
         self._worker.delete(topic)
         return resumed_s
 
@@ -89,11 +89,6 @@ class ConnectPeer:
         topic = offsets_topic(self._worker_name)
         return LiveReader(self._servers, topic, start_offset=Growth(self._servers, topic, "read_uncommitted").end())
 
-    def _await_end(self, prepared: Prepared, places: LiveReader) -> None:
+    def _await_end(self, prepared: Prepared, topic: str, places: LiveReader) -> None:
         end = utf16_units(prepared.lines.read_bytes())
-
-        def is_done() -> bool:
-            seen = places.seen()
-            return bool(seen) and place_of(seen[-1].value) >= end
-
-        until(is_done, within_s=DONE_WITHIN_S, what="the last line's place to be committed")
+        self._worker.await_place(topic, end, places, within_s=DONE_WITHIN_S)

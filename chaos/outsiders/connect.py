@@ -18,9 +18,9 @@ from pathlib import Path
 
 import boto3
 
-from harness.connect import ConnectWorker, committed_place, file_source, offsets_topic, place_of, utf16_units
+from harness.connect import ConnectWorker, committed_place, file_source, offsets_topic, utf16_units
 from harness.partition import LiveReader
-from harness.wait import TimedOut, until
+from harness.wait import TimedOut
 
 DONE_WITHIN_S = 100.0
 CONNECTOR = "rows"
@@ -43,13 +43,9 @@ def main() -> int:
                 CONNECTOR, file_source(path, os.environ["KAFKA_TOPIC"], boundary="poll", batch_rows=batch_rows)
             )
             with LiveReader(servers, offsets_topic(job)) as live, path.open("ab", buffering=0) as unfinished:
-
-                def is_done() -> bool:
-                    unfinished.write(b".")
-                    seen = live.seen()
-                    return bool(seen) and place_of(seen[-1].value) >= end
-
-                until(is_done, within_s=DONE_WITHIN_S, what="the last line")
+                worker.await_place(
+                    CONNECTOR, end, live, within_s=DONE_WITHIN_S, meanwhile=lambda: unfinished.write(b".")
+                )
     except TimedOut as late:
         sys.stderr.write(f"{late}\n")
         return os.EX_TEMPFAIL
