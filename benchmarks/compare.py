@@ -8,9 +8,9 @@ are compared. Memory is compared as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import hypot, isinf
+from math import exp, hypot, isinf, log
 from pathlib import Path
 from statistics import median
 
@@ -24,22 +24,31 @@ EXIT_DONE, EXIT_WORSE = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One figure of both runs. `change` 0.25 means a quarter more time or memory than before; `noise` its bound."""
+    """One figure of both runs: how many times the time or the memory of before, and the noise, both as logarithms."""
 
     name: str
-    change: float
+    log_factor: float
     noise: float
 
     @property
     def verdict(self) -> str:
         """`worse`, `better`, or `same` within the noise."""
-        if abs(self.change) <= self.noise:
+        if abs(self.log_factor) <= self.noise:
             return "same"
-        return "worse" if self.change > 0 else "better"
+        return "worse" if self.log_factor > 0 else "better"
+
+    @property
+    def share(self) -> float:
+        """How much more it takes: 0.25 is a quarter more."""
+        return exp(self.log_factor) - 1
 
     def __str__(self) -> str:
-        noise = "unknown, one round" if isinf(self.noise) else f"{self.noise:.1%}"
-        return f"{self.verdict:6} {self.change:+7.1%}  (noise {noise})  {self.name}"
+        return f"{self.verdict:6} {self.share:+8.1%}  ({self.noise_words})  {self.name}"
+
+    @property
+    def noise_words(self) -> str:
+        """The noise as a share, or why there is none."""
+        return "noise unknown, one round" if isinf(self.noise) else f"noise {exp(self.noise) - 1:.1%}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,7 @@ class Comparison:
     @property
     def worse(self) -> list[Change]:
         """What got worse, the worst first."""
-        return sorted((one for one in self.changes if one.verdict == "worse"), key=lambda one: -one.change)
+        return sorted((one for one in self.changes if one.verdict == "worse"), key=lambda one: -one.log_factor)
 
 
 def compare(old: Results, new: Results) -> Comparison:
@@ -76,22 +85,23 @@ def _work(one: Measured) -> tuple[object, ...]:
 
 
 def _raw(old: Results, new: Results, name: str) -> Change:
-    before, after = old.benchmarks[name].seconds, new.benchmarks[name].seconds
-    return Change(name, median(after) / median(before) - 1, hypot(noise(before), noise(after)))
+    return _change(name, old.benchmarks[name].seconds, new.benchmarks[name].seconds)
+
+
+def _change(name: str, before: Sequence[float], after: Sequence[float]) -> Change:
+    return Change(name, log(median(after) / median(before)), hypot(noise(before), noise(after)))
 
 
 def _against(raw: Change, yardstick: Change | None) -> Change:
     if yardstick is None:
         return raw
-    change = (1 + raw.change) / (1 + yardstick.change) - 1
-    return Change(raw.name, change, hypot(raw.noise, yardstick.noise))
+    return Change(raw.name, raw.log_factor - yardstick.log_factor, hypot(raw.noise, yardstick.noise))
 
 
 def _memory(old: Measured, new: Measured) -> Iterator[Change]:
     before, after = old.each("peak_memory_bytes"), new.each("peak_memory_bytes")
     if old.figure == "size" and before and after:
-        change = median(after) / median(before) - 1
-        yield Change(f"peak memory, {new.name}", change, hypot(noise(before), noise(after)))
+        yield _change(f"peak memory, {new.name}", before, after)
 
 
 def main(old_path: Path, new_path: Path) -> int:
@@ -103,8 +113,8 @@ def main(old_path: Path, new_path: Path) -> int:
     if old.machine.get("cpu") != new.machine.get("cpu") or old.machine.get("versions") != new.machine.get("versions"):
         print("another machine or other versions: read the ratios with care")
     for yardstick in found.yardsticks:
-        print(f"this machine itself, by {yardstick.name}: {yardstick.change:+.1%} time (noise {yardstick.noise:.1%})")
-    for change in sorted(found.changes, key=lambda one: -one.change):
+        print(f"this machine itself, by {yardstick.name}: {yardstick.share:+.1%} time ({yardstick.noise_words})")
+    for change in sorted(found.changes, key=lambda one: -one.log_factor):
         print(change)
     if found.left_out:
         print(f"not compared, only in one run or another amount of work: {'; '.join(found.left_out)}")

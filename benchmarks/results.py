@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf, sqrt
+from math import inf, log, sqrt
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -89,15 +89,18 @@ def load(path: Path) -> Results:
 
 
 def spread(values: Sequence[float]) -> float:
-    """Return how far apart the rounds lie, as a share of their median; tenths at both ends are not looked at."""
+    """Return how many times the fastest round the slowest one took, as a logarithm.
+
+    Tenths at both ends are not looked at. Small spreads are shares: 0.05 is five percent. Large ones add up as
+    factors do, which shares would not.
+    """
     drop = len(values) // DROPPED_SHARE
     kept = sorted(values)[drop : len(values) - drop]
-    middle = median(values)
-    return (kept[-1] - kept[0]) / middle if middle else 0.0
+    return log(kept[-1] / kept[0])
 
 
 def noise(values: Sequence[float]) -> float:
-    """Return how far off the median of these rounds may be, as a share of it; infinite for a single round.
+    """Return how far off the median of these rounds may be, as a logarithm; infinite for a single round.
 
     The spread, and less of it the more rounds there were. The factor is such that of a hundred figures that did not
     change a comparison names about one after three rounds, and hardly any after five; the tests play that through.
