@@ -148,10 +148,21 @@ def test_the_page_of_a_run_in_which_much_is_missing_says_so(tmp_path: Path) -> N
     assert "not measured" in html
 
 
+OUTSIDE = """<script>
+for (const drawing of document.querySelectorAll("svg.drawing")) {
+  const whole = drawing.getBoundingClientRect();
+  for (const text of drawing.querySelectorAll("text")) {
+    const box = text.getBoundingClientRect();
+    if (box.left < whole.left || box.right > whole.right) document.title += " outside: " + text.textContent;
+  }
+}
+</script></body>"""
+
+
 @pytest.mark.parametrize("width", [1280, 500])
-def test_no_label_is_drawn_over_another(width: int, tmp_path: Path) -> None:
+def test_no_label_is_drawn_over_another_or_beyond_the_edge(width: int, tmp_path: Path) -> None:
     html = write_page(results_of(), tmp_path / "report.html").read_text(encoding="utf-8")
-    html = re.sub(r"<meta http-equiv[^>]*>", "", html).replace("</body>", OVERLAPS)
+    html = re.sub(r"<meta http-equiv[^>]*>", "", html).replace("</body>", OVERLAPS).replace("</body>", OUTSIDE)
     (tmp_path / "measured.html").write_text(html, encoding="utf-8")
     laid_out, _ = opened(tmp_path / "measured.html", width=width)
     assert re.findall(r"<title>(overlaps: .*?)</title>", laid_out) == ["overlaps: []"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 
@@ -10,7 +11,7 @@ import pytest
 from benchmarks.contestants import Variant
 from benchmarks.made_csv import MadeCsv
 from benchmarks.object_server import ObjectServer
-from benchmarks.runs import measure, require_last_record, run_processor
+from benchmarks.runs import PROCESSOR, measure, require_last_record, run_processor
 from benchmarks.stage import Stage
 from harness.world import World
 
@@ -35,8 +36,6 @@ def test_a_run_tells_its_rows_commits_and_memory(stage: Stage) -> None:
 
 
 def test_a_partition_that_does_not_end_with_the_last_row_is_refused(stage: Stage) -> None:
-    from benchmarks.runs import PROCESSOR  # noqa: PLC0415
-
     with stage.topic() as topic:
         run = measure(PROCESSOR, stage.environment(MADE, topic, SETTINGS), MADE)
         last = MADE.value(MADE.rows - 1)
@@ -47,8 +46,16 @@ def test_a_partition_that_does_not_end_with_the_last_row_is_refused(stage: Stage
             require_last_record(stage, topic, last, commits=run.commits, rows=run.rows + 100)
 
 
-@pytest.mark.parametrize("end", ["sys.exit(5)", "pass"])
-def test_a_command_that_fails_or_moves_too_few_rows_has_no_time(end: str, stage: Stage) -> None:
-    lines = 'print(\'{"step": "committed", "rows": 2499, "ts": 1}\')'
+@pytest.mark.parametrize(("rows", "end"), [(MADE.rows, "sys.exit(5)"), (MADE.rows - 1, "pass")])
+def test_a_command_that_fails_or_moves_too_few_rows_has_no_time(rows: int, end: str) -> None:
+    steps = [{"step": "resumed", "ts": 1}, {"step": "committed", "ts": 2, "rows": rows}, {"step": "measured"}]
+    script = f"import sys; print(chr(10).join({list(map(json.dumps, steps))})); {end}"
     with pytest.raises(RuntimeError, match="ended with exit code"):
-        measure((sys.executable, "-c", f"import sys; {lines}; {end}"), {}, MADE)
+        measure((sys.executable, "-c", script), {}, MADE)
+
+
+def test_the_time_runs_from_resumed_to_the_last_commit() -> None:
+    steps = [("claimed", 1), ("resumed", 10), ("committed", 12), ("committed", 14.5), ("saved", 20), ("measured", 21)]
+    lines = [json.dumps({"step": step, "ts": ts, "rows": MADE.rows // 2, "commit_ms": 7}) for step, ts in steps]
+    run = measure((sys.executable, "-c", f"print(chr(10).join({lines}))"), {}, MADE)
+    assert (run.seconds, run.rows, run.commits, run.commit_ms) == (4.5, MADE.rows, 2, 14)
