@@ -55,7 +55,7 @@ def run(scale: str, folder: Path, *, expression: str) -> int:
     results = folder / "results.json"
     command = [sys.executable, "-m", "pytest", str(SUITE), "-k", expression, "--capture=no", "-q", "--timeout=0"]
     command += ["--benchmark-enable", f"--benchmark-json={results}"]
-    command += ["--benchmark-columns=median,min,max,rounds", "-p", "no:cacheprovider"]
+    command += ["--benchmark-columns=median,min,max,rounds", "--durations=8", "-p", "no:cacheprovider"]
     code = subprocess.run(command, env={**os.environ, VARIABLE: scale}, check=False).returncode
     page(results, failed=code != 0)
     return code

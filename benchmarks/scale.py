@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 VARIABLE = "BENCH_SCALE"
 GB = 10**9
-SHORT_ROUNDS = 4  # rounds of milliseconds for one round of seconds
+SHORT_ROUNDS = 3  # rounds of milliseconds for one round of seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,11 @@ SCALES = {
     "full": Scale(
         name="full",
         rounds=5,
-        warm_up_rounds=2,
+        warm_up_rounds=1,
         end_to_end_share=1.0,
         whole_choice=True,
         memory_bytes=(10**7, 10**8, GB, 10 * GB),
-        single_round_from_bytes=10 * GB,
+        single_round_from_bytes=GB,
         resume_rows=10**7,
     ),
 }

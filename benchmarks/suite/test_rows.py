@@ -25,7 +25,7 @@ from processor.csv_source import BatchLimits, CsvSource
 from processor.model import Position, ValueFormat
 
 CHUNK_BYTES = 2**20  # as from S3
-BODY_BYTES = 4 * 10**6 if chosen_scale().rounds > 1 else 4 * 10**5
+BODY_BYTES = 2 * 10**6 if chosen_scale().rounds > 1 else 2 * 10**5
 KINDS = [("plain", 100), ("rows", 100), ("rows", 1_000), ("rows", 10_000), ("quotes", 100), ("multibyte", 100)]
 OBJECTS = {f"{profile} {width} B": MadeCsv(profile, width, BODY_BYTES // width) for profile, width in KINDS}
 YARDSTICK_OBJECT = OBJECTS["rows 100 B"]
