@@ -40,17 +40,30 @@ class JvmBroker:
 
     kind = "jvm"
 
-    def __init__(self, folder: Path | None = None, properties: Mapping[str, str] | None = None) -> None:
-        """Prepare a broker that keeps its storage below `folder`; without one, in a folder removed by `close`."""
+    def __init__(
+        self,
+        folder: Path | None = None,
+        properties: Mapping[str, str] | None = None,
+        *,
+        proxied: str | None = None,
+    ) -> None:
+        """Prepare a broker that keeps its storage below `folder`; without one, in a folder removed by `close`.
+
+        `proxied` is the address of a proxy to `proxied_server`, a second listener that advertises that address:
+        whoever comes through the proxy stays on it.
+        """
         self._owns_folder = folder is None
         self._folder = leftovers.make_folder() if folder is None else folder.absolute()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._extra = dict(properties or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: Guard | None = None
-        self._port, self._controller_port = free_ports(2)
+        self._port, self._controller_port, second_port = free_ports(3)
         self.bootstrap_servers = f"{LOOPBACK}:{self._port}"
         self.log_path = self._folder / "broker.log"
+        self.proxied_server = f"{LOOPBACK}:{second_port}"
+        if proxied is not None:
+            self._extra = self._two_listeners(proxied) | self._extra
 
     def start(self) -> None:
         """Start the broker and return once it serves. Raises BrokerUnavailable, or TimedOut with the log's name."""
@@ -107,6 +120,14 @@ class JvmBroker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _two_listeners(self, proxied: str) -> dict[str, str]:
+        controller = f"{LOOPBACK}:{self._controller_port}"
+        return {
+            "listeners": f"CLIENT://{self.bootstrap_servers},PROXIED://{self.proxied_server},CONTROLLER://{controller}",
+            "advertised.listeners": f"CLIENT://{self.bootstrap_servers},PROXIED://{proxied}",
+            "listener.security.protocol.map": "CLIENT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        }
 
     def _write_properties(self) -> Path:
         (self._folder / "log4j2.properties").write_text(_LOG4J, encoding="ascii")
