@@ -2,7 +2,7 @@
 
 The processor itself has no code for tests: the strike sits in a sink around the real one, and in the observer. Just
 before it dies the victim writes a last line, step `struck`, that says how many rows were in flight. CHAOS_MUTANT names
-a mutant: the processor is broken in that way before it starts.
+a mutant: the processor is broken in that way before it starts. For CHAOS_SLEEP and CHAOS_HASTE see `nemesis.inside`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NoReturn
 
+from chaos.nemesis.inside import hurry, sleeping
 from chaos.schedule import KillAtRow, KillAtStep, KillInBatch, Plan, parse
 from processor.__main__ import leave, main
 from processor.assembly import build_processor
@@ -134,6 +135,8 @@ def first_rows(batch: Batch, count: int) -> Batch:
 
 def build_victim(settings: Settings, observer: Observer, stop: StopSignal) -> CSVToKafkaProcessor:
     """Return the real processor, with the strike of CHAOS_STRIKE around it if there is one."""
+    hurry()
+    observer = sleeping(observer)
     planned = os.environ.get(VARIABLE)
     if not planned:
         return build_processor(settings, observer, stop)

@@ -6,13 +6,13 @@ All of them work alike on Kafka, S3 and DynamoDB, because each service has a pro
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import threading
+from abc import abstractmethod
 from dataclasses import dataclass, field
 
+from chaos.nemesis.base import Nemesis
 from chaos.proxy import Direction, Link, Message, Request
-from harness.target import Target
 from harness.wait import until
 
 DELIVERED_WITHIN_S = 10.0
@@ -31,15 +31,17 @@ class Moment:
     def __str__(self) -> str:
         return f"{self.request} number {self.nth}"
 
-    def has_come(self, message: Message) -> bool:
-        """Count a message; tell whether it is the one."""
+    def is_like(self, message: Message) -> bool:
+        """Tell whether a message is a request of that name."""
         asked = message.request
         if message.direction is not Direction.TO_SERVER or asked.name != self.request:
             return False
-        if self.needs not in asked.content or (self.lacks is not None and self.lacks in asked.content):
-            return False
-        self._seen += 1
-        return self._seen == self.nth
+        return self.needs in asked.content and (self.lacks is None or self.lacks not in asked.content)
+
+    def has_come(self, message: Message) -> bool:
+        """Count a message; tell whether it is the one."""
+        self._seen += self.is_like(message)
+        return self.is_like(message) and self._seen == self.nth
 
 
 def claim() -> Moment:
@@ -52,19 +54,27 @@ def save(nth: int = 2) -> Moment:
     return Moment("UpdateItem", nth, needs=b":next_offset", lacks=b":start_offset")
 
 
-class NetworkNemesis:
+class NetworkNemesis(Nemesis):
     """What the faults have in common: the proof that they struck, and an end that a test can bring about."""
 
-    def __init__(self, name: str, holds: str) -> None:
-        self.name = name
-        self.holds = holds
+    def __init__(self, particulars: object = "") -> None:
+        self._particulars = str(particulars)
         self._struck = threading.Event()
         self._lifted = threading.Event()
+
+    @property
+    def name(self) -> str:
+        """Return title and moment; see `Nemesis`."""
+        return f"{self.title}: {self._particulars}"
 
     @property
     def struck(self) -> bool:
         """Tell whether it hit a message; see `Nemesis`."""
         return self._struck.is_set()
+
+    @abstractmethod
+    async def meet(self, link: Link, message: Message, /) -> bytes:
+        """Decide about a message; see `Fault`."""
 
     def await_strike(self, *, within_s: float) -> None:
         """Return once it has struck. Raises TimedOut."""
@@ -74,6 +84,10 @@ class NetworkNemesis:
         """Let it be over: whatever waits goes on."""
         self._lifted.set()
 
+    def _lasts(self, for_ever: bool) -> bool:
+        """Tell whether it strikes again, as one that lasts for ever does until it is lifted."""
+        return for_ever and self.struck and not self._lifted.is_set()
+
     async def _until_lifted(self) -> None:
         while not self._lifted.is_set():  # noqa: ASYNC110  # the one who lifts it is in another thread
             await asyncio.sleep(0.01)
@@ -82,18 +96,17 @@ class NetworkNemesis:
 class Reset(NetworkNemesis):
     """Resets the connection instead of passing the request on; `for_ever`, every connection from then on."""
 
+    title = "connection reset"
+    holds = "a lost connection costs a retry, and no row is lost or repeated"
+
     def __init__(self, moment: Moment, *, for_ever: bool = False) -> None:
-        super().__init__(
-            f"reset at {moment}{', for ever' if for_ever else ''}",
-            "a lost connection costs a retry, and no row is lost or repeated",
-        )
+        super().__init__(f"{moment}{_length(for_ever)}")
         self._moment = moment
         self._for_ever = for_ever
 
     async def meet(self, link: Link, message: Message, /) -> bytes:
         """See `Fault`."""
-        again = self._for_ever and self.struck and not self._lifted.is_set()
-        if not self._moment.has_come(message) and not again:
+        if not self._moment.has_come(message) and not self._lasts(self._for_ever):
             return message.content
         self._struck.set()
         link.reset()
@@ -106,58 +119,77 @@ class BlackHole(NetworkNemesis):
     As with TCP, what was sent meanwhile arrives then, unless its connection was given up.
     """
 
+    title = "one-way black hole"
+    holds = "every wait is bounded: the run gives the connection up and tries again"
+
     def __init__(self, moment: Moment, direction: Direction) -> None:
-        super().__init__(
-            f"black hole {direction.value} from {moment}",
-            "every wait is bounded: the run gives the connection up and goes on, or ends with 75",
-        )
+        super().__init__(f"{direction.value} from {moment}")
         self._moment = moment
         self._direction = direction
+        self._links: set[Link] = set()
 
-    async def meet(self, _link: Link, message: Message, /) -> bytes:
+    async def meet(self, link: Link, message: Message, /) -> bytes:
         """See `Fault`."""
         if self._moment.has_come(message):
             self._struck.set()
         if self.struck and message.direction is self._direction:
+            self._links.add(link)
             await self._until_lifted()
         return message.content
 
+    def await_second_try(self, *, within_s: float) -> None:
+        """Return once it has swallowed something on a second connection. Raises TimedOut."""
+        until(lambda: len(self._links) > 1, within_s=within_s, what=f"a second connection into {self.name}")
+
 
 class Delay(NetworkNemesis):
-    """Every message takes so much longer, both ways."""
+    """Every message takes so much longer, both ways; with a moment, from then on until it is lifted."""
 
-    def __init__(self, delay_s: float) -> None:
-        super().__init__(f"delay of {delay_s:g} s", "a slow network makes a slow run, and nothing else")
+    title = "delay"
+    holds = "a slow network makes a slow run, and nothing else"
+
+    def __init__(self, delay_s: float, moment: Moment | None = None) -> None:
+        super().__init__(f"{delay_s:g} s{f' from {moment}' if moment else ''}")
         self._delay_s = delay_s
+        self._moment = moment
 
     async def meet(self, _link: Link, message: Message, /) -> bytes:
         """See `Fault`."""
-        self._struck.set()
-        await asyncio.sleep(self._delay_s)
+        if self._moment is None or self._moment.has_come(message):
+            self._struck.set()
+        if self._lasts(for_ever=True):
+            await asyncio.sleep(self._delay_s)
         return message.content
 
 
 class CutAfter(NetworkNemesis):
-    """Closes the connection on which the n-th byte from the moment on goes in a direction: that message is a torso."""
+    """Closes the connection on which the n-th byte from the moment on goes in a direction: that message is a torso.
 
-    def __init__(self, moment: Moment, direction: Direction, *, after_bytes: int) -> None:
-        super().__init__(
-            f"cut {after_bytes} bytes {direction.value} after {moment}", "half a message is no message, whoever gets it"
-        )
+    `for_ever`, each connection from then on is closed after as many bytes in that direction.
+    """
+
+    title = "cut after N bytes"
+    holds = "half a message is no message, whoever gets it"
+
+    def __init__(self, moment: Moment, direction: Direction, *, after_bytes: int, for_ever: bool = False) -> None:
+        super().__init__(f"{after_bytes} bytes {direction.value} after {moment}{_length(for_ever)}")
         self._moment = moment
         self._direction = direction
-        self._left = after_bytes
+        self._after_bytes = self._left = after_bytes
         self._counting = False
+        self._for_ever = for_ever
 
     async def meet(self, link: Link, message: Message, /) -> bytes:
         """See `Fault`."""
         self._counting = self._counting or self._moment.has_come(message)
-        if not self._counting or self.struck or message.direction is not self._direction:
+        over = self.struck and not self._lasts(self._for_ever)
+        if not self._counting or over or message.direction is not self._direction:
             return message.content
         part = message.content[: self._left]
         self._left -= len(part)
         if len(part) < len(message.content):
             self._struck.set()
+            self._left = self._after_bytes
             link.cut()
         return part
 
@@ -165,22 +197,25 @@ class CutAfter(NetworkNemesis):
 class LoseAnswer(NetworkNemesis):
     """Lets a request through, waits for its answer, so that the effect is there, and loses the answer.
 
-    The connection is reset then; `silent`, it stays open, and nothing more comes back on it.
+    The connection is reset then; `silent`, it stays open, and nothing more comes back on it. `for_ever`, the answer
+    to each request of the moment's name is lost from then on.
     """
 
-    def __init__(self, moment: Moment, *, silent: bool = False) -> None:
-        super().__init__(
-            f"answer to {moment} lost{' in silence' if silent else ''}",
-            "an effect whose answer was lost is found out about, and neither undone nor done twice",
-        )
+    title = "answer lost after the effect"
+    holds = "an effect whose answer was lost is found out about, and neither undone nor done twice"
+
+    def __init__(self, moment: Moment, *, silent: bool = False, for_ever: bool = False) -> None:
+        super().__init__(f"{moment}{', in silence' if silent else ''}{_length(for_ever)}")
         self._moment = moment
         self._silent = silent
+        self._for_ever = for_ever
         self._chosen: Request | None = None
         self._mute: Link | None = None
 
     async def meet(self, link: Link, message: Message, /) -> bytes:
         """See `Fault`."""
-        if self._moment.has_come(message):
+        again = self._lasts(self._for_ever) and self._moment.is_like(message)
+        if self._moment.has_come(message) or again:
             self._chosen = message.request
         is_answer = message.direction is Direction.TO_CLIENT
         if is_answer and message.request is self._chosen:
@@ -194,8 +229,11 @@ class LoseAnswer(NetworkNemesis):
 class HoldBack(NetworkNemesis):
     """Keeps one request back. `deliver` sends it on when its sender has long given up, or is dead."""
 
+    title = "request held back and delivered after the restart"
+    holds = "a request that arrives late, from a run that is gone, changes nothing"
+
     def __init__(self, moment: Moment) -> None:
-        super().__init__(f"{moment} held back", "a request that arrives late, from a run that is gone, changes nothing")
+        super().__init__(moment)
         self._moment = moment
         self._held = b""
 
@@ -215,22 +253,15 @@ class HoldBack(NetworkNemesis):
             connection.sendall(self._held)
             return connection.recv(2**16)
 
-    def deliver_to_frozen(self, run: Target, server: str) -> bytes:
-        """Deliver while a run that has committed is frozen, in the middle of its work for sure."""
-        run.await_step(lambda step: step.name == "committed", within_s=30, what="a commit")
-        run.signal(signal.SIGSTOP)
-        try:
-            assert "done" not in [step.name for step in run.steps], "the run was over before the request arrived"
-            return self.deliver(server)
-        finally:
-            run.signal(signal.SIGCONT)
-
 
 class Gate(NetworkNemesis):
     """Stops one request at a moment until it is lifted, so that something else can strike just then."""
 
+    title = "request held up"
+    holds = "a request that takes its time is just slow"
+
     def __init__(self, moment: Moment, *, answer: bool = False) -> None:
-        super().__init__(f"gate at {moment}", "a request that takes its time is just slow")
+        super().__init__(moment)
         self._moment = moment
         self._answer = answer
         self._chosen: Request | None = None
@@ -244,3 +275,7 @@ class Gate(NetworkNemesis):
             self._struck.set()
             await self._until_lifted()
         return message.content
+
+
+def _length(for_ever: bool) -> str:
+    return ", for ever" if for_ever else ""

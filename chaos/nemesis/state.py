@@ -1,16 +1,15 @@
-"""The state changes while no run is alive: item, position, topic, partition, and what strangers do to them.
+"""The state changes while no run is at work: item, position, topic, partition, and what strangers do to them.
 
-Each nemesis strikes when it is made, between two attempts of a `Course`, or while a run is held still.
+Each nemesis strikes when it is made, between two attempts of a `Course` or while a run is asleep.
 """
 
 from __future__ import annotations
 
-import signal
 import struct
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicCollection, TopicPartition
@@ -18,46 +17,21 @@ from confluent_kafka.admin import AdminClient
 from kafka import KafkaAdminClient
 from kafka.errors import TransactionalIdNotFoundError
 
+from chaos.nemesis.base import Nemesis
 from chaos.nemesis.course import WITHIN_S, Course
 from harness.broker import Broker
 from harness.consumers import admin_client
 from harness.partition import offsets
-from harness.target import Target
 from harness.wait import until
 
 
-class ItemChanged:
-    """The checkpoint item is lost, rolled back, or edited."""
+class ItemChanged(Nemesis):
+    """The checkpoint item is changed by another hand; `planted` are the numbers of the versions that it wrote."""
 
-    holds = "exactly-once goes on at Kafka's position, and refuses with 6 an item that counts rows nobody can see"
-
-    def __init__(self, course: Course, name: str) -> None:
+    def __init__(self, course: Course) -> None:
         self._cloud, self._job_id = course.world.cloud, course.topic
-        self.name = name
         self.planted: list[int] = []
         self._wanted: dict[str, Any] = {}
-
-    @classmethod
-    def lose(cls, course: Course) -> Self:
-        """Delete the item."""
-        nemesis = cls(course, "checkpoint lost")
-        nemesis._cloud.dynamodb.delete_item(TableName=nemesis._cloud.table, Key={"job_id": {"S": course.topic}})
-        nemesis._note({})
-        return nemesis
-
-    @classmethod
-    def roll_back(cls, course: Course, *, version: int) -> Self:
-        """Put an earlier version of the item in its place, the first being 1."""
-        nemesis = cls(course, "checkpoint rolled back")
-        nemesis._put(nemesis._cloud.checkpoint_versions(course.topic)[version - 1])
-        return nemesis
-
-    @classmethod
-    def edit(cls, course: Course, **changes: object) -> Self:
-        """Change attributes of the item."""
-        nemesis = cls(course, f"checkpoint edited: {', '.join(changes)}")
-        nemesis._put({**course.checkpoint(), **changes})
-        return nemesis
 
     @property
     def struck(self) -> bool:
@@ -75,11 +49,52 @@ class ItemChanged:
         self.planted.append(len(self._cloud.checkpoint_versions(self._job_id)))
 
 
-class PositionExpired:
+class CheckpointLost(ItemChanged):
+    """The item is deleted."""
+
+    title = "checkpoint lost"
+    holds = "exactly-once makes it anew from the position in Kafka; a done job sends nothing again"
+
+    def __init__(self, course: Course) -> None:
+        super().__init__(course)
+        self._cloud.dynamodb.delete_item(TableName=self._cloud.table, Key={"job_id": {"S": course.topic}})
+        self._note({})
+
+
+class CheckpointRolledBack(ItemChanged):
+    """An earlier version of the item, the first being 1, is put in its place."""
+
+    title = "checkpoint rolled back"
+    holds = "exactly-once goes on at the position in Kafka; at-least-once repeats what was forgotten, and loses nothing"
+
+    def __init__(self, course: Course, *, version: int) -> None:
+        super().__init__(course)
+        self._put(self._cloud.checkpoint_versions(course.topic)[version - 1])
+
+
+class CheckpointEdited(ItemChanged):
+    """Attributes of the item are changed."""
+
+    title = "checkpoint ahead"
+    holds = "an item that counts rows nobody can see is refused with 6 until it is mended"
+
+    def __init__(self, course: Course, **changes: object) -> None:
+        super().__init__(course)
+        self._changes = ", ".join(changes)
+        self._put({**course.checkpoint(), **changes})
+
+    @property
+    def name(self) -> str:
+        """Return the attributes too; see `Nemesis`."""
+        return f"{self.title}: {self._changes}"
+
+
+class PositionExpired(Nemesis):
     """The group's offset is deleted, as its retention would delete it."""
 
-    name = "group offset expired"
+    title = "group offset expired"
     holds = "the position is found again in the partition's own records, or the run refuses with 6"
+    struck = False
 
     def __init__(self, course: Course) -> None:
         before = course.position()
@@ -88,11 +103,12 @@ class PositionExpired:
         self.struck = before is not None and course.position() is None
 
 
-class PositionReset:
+class PositionReset(Nemesis):
     """An operator's tool sets the group's offset; `metadata` is empty, as every such tool leaves it."""
 
-    name = "group offset reset by an operator"
+    title = "group offset reset by an operator"
     holds = "the run refuses with 6 and writes nothing, and goes on once the offset is as it was"
+    struck = False
 
     def __init__(self, course: Course, *, offset: int, metadata: str = "") -> None:
         admin = admin_client(course.servers)
@@ -102,11 +118,12 @@ class PositionReset:
         self.struck = course.position() == (offset, metadata)
 
 
-class TopicMadeAnew:
+class TopicMadeAnew(Nemesis):
     """The topic is deleted and created again under its name."""
 
-    name = "topic deleted and made anew"
+    title = "topic deleted and made anew"
     holds = "a job whose item knows the old topic refuses with 6 and writes nothing to the new one"
+    struck = False
 
     def __init__(self, course: Course) -> None:
         admin = admin_client(course.servers)
@@ -121,11 +138,12 @@ class TopicMadeAnew:
         self.struck = topic_id(admin, course.topic) != before and offsets(course.servers, course.topic).end == 0
 
 
-class RecordsRemoved:
+class RecordsRemoved(Nemesis):
     """Retention takes every record before an offset."""
 
-    name = "records removed by retention"
+    title = "records removed by retention"
     holds = "a job with a position goes on; one without goes on if no record after its checkpoint is gone, else 6"
+    struck = False
 
     def __init__(self, course: Course, *, before_offset: int) -> None:
         course.await_live_reader()  # it must not lose its place
@@ -135,11 +153,12 @@ class RecordsRemoved:
         self.struck = offsets(course.servers, course.topic).start == before_offset
 
 
-class TailTruncated:
+class TailTruncated(Nemesis):
     """The broker dies, and its log comes back without the batches from an offset on."""
 
-    name = "tail of the partition truncated"
+    title = "tail of the partition truncated"
     holds = "the run refuses with 6 instead of going on behind the hole"
+    struck = False
 
     def __init__(self, course: Course, broker: Broker, *, from_offset: int) -> None:
         assert broker.log_path is not None, f"a {broker.kind} broker does not show its storage"
@@ -152,11 +171,12 @@ class TailTruncated:
         self.struck = self.end <= from_offset < before  # a request's records go together
 
 
-class StrangersTransaction:
+class StrangersTransaction(Nemesis):
     """Somebody else has written one record in a transaction of their own and has not ended it."""
 
-    name = "a stranger's open transaction"
+    title = "a stranger's open transaction"
     holds = "the run waits within its bound and ends with 75; once that transaction was aborted, the next one finishes"
+    struck = False
 
     def __init__(self, course: Course, *, value: bytes = b"a stranger's") -> None:
         self._course = course
@@ -179,80 +199,26 @@ class StrangersTransaction:
         _await_no_transaction(self._course)
 
 
-class IdExpired:
+class IdExpired(Nemesis):
     """The coordinator forgets our transactional id, because it was idle for too long; needs a broker that soon does."""
 
-    name = "transactional id expired"
+    title = "transactional id expired"
     holds = "the run gets a new producer id and goes on at the position"
-
-    def __init__(self, course: Course, asleep: Target | None = None) -> None:
-        """Wait until the id is gone; a run that is `asleep` meanwhile is held still between two transactions."""
-        until(lambda: self._is_idle(course, asleep), within_s=WITHIN_S, what="no open transaction", every_s=0.01)
-        until(lambda: _id_state(course) is None, within_s=WITHIN_S, what="the id to expire", every_s=0.3)
-        self.struck = True
-        if asleep is not None:
-            asleep.signal(signal.SIGCONT)
-
-    @staticmethod
-    def _is_idle(course: Course, asleep: Target | None) -> bool:
-        """Tell whether the coordinator knows the id and holds no transaction of it open, which would keep it."""
-        if asleep is not None:
-            asleep.signal(signal.SIGSTOP)
-        if _id_state(course) in {"Empty", "CompleteCommit", "CompleteAbort"}:
-            return True
-        if asleep is not None:
-            asleep.signal(signal.SIGCONT)
-        return False
-
-
-class TransactionTimedOut:
-    """The run is stopped in the middle of a transaction until the coordinator has aborted it, and then goes on."""
-
-    name = "transaction timed out while open"
-    holds = "the run is fenced, finds the lease its own, repeats the batch in smaller ones, and finishes"
-
-    def __init__(self, course: Course, run: Target) -> None:
-        end = until(lambda: _held(course, run), within_s=WITHIN_S, what="an open transaction", every_s=0.01)
-        before = len(course.rows())
-        _await_no_transaction(course)
-        # The abort marker is behind the open records, and no record of theirs has become visible.
-        self.struck = offsets(course.servers, course.topic).end > end and len(course.rows()) == before
-        run.signal(signal.SIGCONT)
-
-
-class Usurper:
-    """A bare producer takes our transactional id again and again, each time while a transaction of the run is open."""
-
-    name = "forced aborts by a producer with our id"
-    holds = "the run finds the lease its own each time, fences in its turn, and finishes"
+    struck = False
 
     def __init__(self, course: Course) -> None:
-        self._course = course
-        self.times = 0
-
-    @property
-    def struck(self) -> bool:
-        """Tell whether the run had to fence once more for each time."""
-        return 0 < self.times == len(self._course.told("fenced", "epoch")) - 1
-
-    def take(self, run: Target) -> None:
-        """Take the id once, which aborts what the run has open."""
-        end = until(lambda: _held(self._course, run), within_s=WITHIN_S, what="an open transaction", every_s=0.01)
-        producer = Producer({"bootstrap.servers": self._course.servers, "transactional.id": self._course.group})
-        producer.init_transactions(WITHIN_S)
-        _await_no_transaction(self._course)
-        self.times += offsets(self._course.servers, self._course.topic).end > end  # by the abort's marker
-        run.signal(signal.SIGCONT)
+        until(lambda: not _is_known(course), within_s=WITHIN_S, what="the id to expire", every_s=0.3)
+        self.struck = True
 
 
-def _id_state(course: Course) -> str | None:
-    """Return what the coordinator says of our transactional id, None when it does not know it."""
+def _is_known(course: Course) -> bool:
+    """Tell whether the coordinator knows our transactional id."""
     with closing(KafkaAdminClient(bootstrap_servers=course.servers)) as admin:
         try:
-            described = admin.describe_transactions([course.group])[course.group]
+            admin.describe_transactions([course.group])
         except TransactionalIdNotFoundError:
-            return None
-    return str(getattr(described.state, "value", described.state))
+            return False
+    return True
 
 
 def topic_id(admin: AdminClient, topic: str) -> str:
@@ -280,13 +246,3 @@ def _await_no_transaction(course: Course) -> None:
         return bounds.stable == bounds.end
 
     until(is_settled, within_s=WITHIN_S, what="every transaction to end")
-
-
-def _held(course: Course, run: Target) -> int:
-    """Stop the run and return the end offset; let it go on and return 0 if no transaction is open just now."""
-    run.signal(signal.SIGSTOP)
-    bounds = offsets(course.servers, course.topic)
-    if bounds.stable < bounds.end:
-        return bounds.end
-    run.signal(signal.SIGCONT)
-    return 0

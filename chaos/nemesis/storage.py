@@ -5,31 +5,33 @@ Each nemesis is planned while a run is at work or before it, and is proven by th
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from abc import abstractmethod
+from dataclasses import dataclass
 from math import inf
 
+from chaos.nemesis.base import Nemesis
 from harness.cloud import Cloud
 from harness.cloud_requests import Request
 
 FOR_EVER = inf
 ONE_CALL = 4  # so often botocore sends a request before the call that it serves fails
 SAVES_BEFORE = 2  # the claim and the job's start are written before the first save
-GOES_ON = "the run finishes by itself, every row is there once, and S3 is asked again at the byte that was reached"
-STOPS = "the run ends with 75 within its bound and loses nothing, and when it is over the next run finishes"
 
 
-@dataclass(slots=True)
-class StorageNemesis:
-    """A fault that is planned on a cloud; `meets` tells a request that it struck."""
+class StorageNemesis(Nemesis):
+    """A fault that is planned on a cloud, so many `times`."""
 
-    name: str
-    holds: str
-    plan: Callable[[Cloud], None]
-    meets: Callable[[Request], bool]
     times: float = 1
-    _cloud: Cloud | None = field(default=None, init=False)
-    _before: int = field(default=0, init=False)
+    _cloud: Cloud | None = None
+    _before = 0
+
+    @abstractmethod
+    def plan(self, cloud: Cloud) -> None:
+        """Plan it on the cloud, or do it."""
+
+    @abstractmethod
+    def meets(self, request: Request) -> bool:
+        """Tell a request that it struck."""
 
     def strike(self, cloud: Cloud) -> None:
         """Plan it; it hits requests from now on."""
@@ -49,113 +51,174 @@ class StorageNemesis:
     @property
     def hits(self) -> list[Request]:
         """Return the requests that it hit."""
-        return [] if self._cloud is None else [r for r in self._cloud.requests[self._before :] if self.meets(r)]
+        return [request for request in self._since if self.meets(request)]
 
     @property
     def requests_after(self) -> list[Request]:
         """Return the requests after the first that it hit."""
-        if self._cloud is None:
-            return []
-        later = self._cloud.requests[self._before :]
+        later = self._since
         first = next((n for n, request in enumerate(later) if self.meets(request)), len(later))
         return later[first + 1 :]
 
+    @property
+    def _since(self) -> list[Request]:
+        return [] if self._cloud is None else self._cloud.requests[self._before :]
 
-def refused(
-    operation: str, *, status: int, code: str, times: float = 1, skip: int = 0, holds: str = ""
-) -> StorageNemesis:
-    """Return the nemesis that answers an operation with an error, without any effect."""
-    return StorageNemesis(
-        f"{operation} answered with {status} {code} {_often(times)} after {skip}",
-        holds or (STOPS if times == FOR_EVER else GOES_ON),
-        lambda cloud: cloud.fail(operation, status=status, code=code, times=times, skip=skip),
-        lambda request: request.operation == operation and request.status == status,
-        times,
-    )
+    @property
+    def _often(self) -> str:
+        return "for ever" if self.times == FOR_EVER else "once" if self.times == 1 else f"{self.times:g} times"
 
 
-def condition_refused(*, times: float = 1, skip: int = 0, holds: str = "") -> StorageNemesis:
-    """Return the nemesis that refuses a write's condition although it holds."""
-    return refused(
-        "UpdateItem", status=400, code="ConditionalCheckFailedException", times=times, skip=skip, holds=holds
-    )
+@dataclass
+class Refused(StorageNemesis):
+    """An operation is answered with an error, without any effect."""
+
+    title = "S3 answers with 500 or 503"
+    holds = "a passing error is not noticed, and no byte is asked for twice; a lasting one ends with 75"
+
+    operation: str
+    status: int
+    code: str
+    times: float = 1
+    skip: int = 0
+
+    @property
+    def name(self) -> str:
+        """Return the particulars too; see `Nemesis`."""
+        return f"{self.title}: {self.operation} {self.status} {self.code} {self._often} after {self.skip}"
+
+    def plan(self, cloud: Cloud) -> None:
+        """See `StorageNemesis`."""
+        cloud.fail(self.operation, status=self.status, code=self.code, times=self.times, skip=self.skip)
+
+    def meets(self, request: Request) -> bool:
+        """See `StorageNemesis`."""
+        return request.operation == self.operation and request.status == self.status
 
 
-def throttled(*, operation: str = "UpdateItem", times: float = 1, skip: int = 0, holds: str = "") -> StorageNemesis:
-    """Return the nemesis that says that the table is asked too often."""
-    code = "ProvisionedThroughputExceededException"
-    return refused(operation, status=400, code=code, times=times, skip=skip, holds=holds)
+@dataclass
+class Throttled(Refused):
+    """DynamoDB says that the table is asked too often."""
+
+    title = "DynamoDB throttled"
+    holds = "a passing one is not noticed; where a save fails, exactly-once goes on and at-least-once stops with 75"
+
+    operation: str = "UpdateItem"
+    status: int = 400
+    code: str = "ProvisionedThroughputExceededException"
 
 
-def answer_lost(*, operation: str = "UpdateItem", times: float = 1, skip: int = 0, holds: str = "") -> StorageNemesis:
-    """Return the nemesis that carries out a request and then drops the connection instead of answering."""
-    return StorageNemesis(
-        f"the answer to {operation} lost after the effect {_often(times)} after {skip}",
-        holds or (STOPS if times == FOR_EVER else GOES_ON),
-        lambda cloud: cloud.lose_answer(operation, times=times, skip=skip),
-        lambda request: request.operation == operation and request.answer_lost,
-        times,
-    )
+@dataclass
+class ConditionRefused(Refused):
+    """A write's condition is refused although it holds."""
+
+    title = "DynamoDB condition refused without reason"
+    holds = "the run looks who owns the lease, finds itself, and does not take the refusal for a rival"
+
+    operation: str = "UpdateItem"
+    status: int = 400
+    code: str = "ConditionalCheckFailedException"
 
 
-def body_cut(after_bytes: int, *, times: float = 1, skip: int = 0, reset: bool = False) -> StorageNemesis:
-    """Return the nemesis that ends the connection in the middle of an object's bytes, in good order or by a reset."""
-    return StorageNemesis(
-        f"connection {'reset' if reset else 'closed'} after {after_bytes} bytes of the body {_often(times)}",
-        STOPS if times == FOR_EVER else GOES_ON,
-        lambda cloud: cloud.lose_answer("GetObject", after_bytes=after_bytes, times=times, skip=skip, reset=reset),
-        _is_cut,
-        times,
-    )
+@dataclass
+class AnswerLost(StorageNemesis):
+    """A write is carried out, and the connection is dropped in the place of an answer."""
+
+    title = "DynamoDB answer lost after the write"
+    holds = "a claim, start, save or end that was applied is recognised as ours and not done twice"
+
+    times: float = 1
+    skip: int = 0
+
+    @property
+    def name(self) -> str:
+        """Return the particulars too; see `Nemesis`."""
+        return f"{self.title} {self._often} after {self.skip}"
+
+    def plan(self, cloud: Cloud) -> None:
+        """See `StorageNemesis`."""
+        cloud.lose_answer("UpdateItem", times=self.times, skip=self.skip)
+
+    def meets(self, request: Request) -> bool:
+        """See `StorageNemesis`."""
+        return request.operation == "UpdateItem" and request.answer_lost
 
 
-def body_short(after_bytes: int, *, times: float = 1, skip: int = 0) -> StorageNemesis:
-    """Return the nemesis that answers with fewer bytes than were asked for, as if they were all."""
-    return StorageNemesis(
-        f"a body of {after_bytes} bytes in the place of the whole {_often(times)}",
-        STOPS if times == FOR_EVER else GOES_ON,
-        lambda cloud: cloud.shorten("GetObject", after_bytes=after_bytes, times=times, skip=skip),
-        _is_cut,
-        times,
-    )
+@dataclass
+class BodyCut(StorageNemesis):
+    """The connection ends in the middle of an object's bytes, in good order or by a reset."""
+
+    title = "S3 body closed or reset in the middle"
+    holds = "the run asks again at the byte that it reached, and for nothing before it"
+
+    after_bytes: int
+    times: float = 1
+    skip: int = 0
+    reset: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the particulars too; see `Nemesis`."""
+        return f"{self.title}: {'reset' if self.reset else 'closed'} after {self.after_bytes} bytes {self._often}"
+
+    def plan(self, cloud: Cloud) -> None:
+        """See `StorageNemesis`."""
+        cloud.lose_answer("GetObject", after_bytes=self.after_bytes, times=self.times, skip=self.skip, reset=self.reset)
+
+    def meets(self, request: Request) -> bool:
+        """See `StorageNemesis`."""
+        return request.operation == "GetObject" and request.answer_lost
 
 
-def object_replaced(key: str, body: bytes) -> StorageNemesis:
-    """Return the nemesis that puts another object in the place of the job's."""
-    return StorageNemesis(
-        "object replaced in mid-run",
-        "the run reads on in the version that it pinned, or ends with 3 and has made a prefix of the old rows visible",
-        lambda cloud: _put(cloud, key, body),
-        lambda request: request.operation == "PutObject" and request.status == 200,  # noqa: PLR2004
-    )
+@dataclass
+class BodyShort(BodyCut):
+    """An answer has fewer bytes than were asked for, as if they were all."""
+
+    title = "S3 body short"
+    holds = "a short answer is no end of the object: the run asks for the rest"
+
+    def plan(self, cloud: Cloud) -> None:
+        """See `StorageNemesis`."""
+        cloud.shorten("GetObject", after_bytes=self.after_bytes, times=self.times, skip=self.skip)
 
 
-def object_deleted(key: str) -> StorageNemesis:
-    """Return the nemesis that removes the job's object."""
-    return StorageNemesis(
-        "object deleted in mid-run",
-        "the run reads on in the version that it pinned, or ends with 3 and has made a prefix of its rows visible",
-        lambda cloud: _delete(cloud, key),
-        lambda request: request.operation == "DeleteObject",
-    )
+@dataclass
+class ObjectReplaced(StorageNemesis):
+    """Another object is put in the place of the job's."""
+
+    title = "S3 object replaced in mid-run"
+    holds = "the run reads on in the version that it pinned, or ends with 3 after a prefix of the old rows"
+
+    key: str
+    body: bytes
+
+    def plan(self, cloud: Cloud) -> None:
+        """See `StorageNemesis`."""
+        cloud.upload(self.key, self.body)
+
+    def meets(self, request: Request) -> bool:
+        """See `StorageNemesis`."""
+        return request.operation == "PutObject" and request.status == 200  # noqa: PLR2004
+
+
+@dataclass
+class ObjectDeleted(StorageNemesis):
+    """The job's object is removed."""
+
+    title = "S3 object deleted in mid-run"
+    holds = "the run reads on in the version that it pinned, or ends with 3 after a prefix of its rows"
+
+    key: str
+
+    def plan(self, cloud: Cloud) -> None:
+        """See `StorageNemesis`."""
+        cloud.s3.delete_object(Bucket=cloud.bucket, Key=self.key)
+
+    def meets(self, request: Request) -> bool:
+        """See `StorageNemesis`."""
+        return request.operation == "DeleteObject"
 
 
 def make_versioned(cloud: Cloud) -> None:
     """Keep every version of an object from now on."""
     cloud.s3.put_bucket_versioning(Bucket=cloud.bucket, VersioningConfiguration={"Status": "Enabled"})
-
-
-def _put(cloud: Cloud, key: str, body: bytes) -> None:
-    cloud.upload(key, body)
-
-
-def _delete(cloud: Cloud, key: str) -> None:
-    cloud.s3.delete_object(Bucket=cloud.bucket, Key=key)
-
-
-def _is_cut(request: Request) -> bool:
-    return request.operation == "GetObject" and request.answer_lost
-
-
-def _often(times: float) -> str:
-    return "for ever" if times == FOR_EVER else "once" if times == 1 else f"{times:g} times"

@@ -10,6 +10,7 @@ import pytest
 
 from chaos.job import Job
 from chaos.nemesis.course import Course
+from chaos.nemesis.stage import Stage
 from chaos.tests.courses import CLIENTS, INTERVAL_ROWS, ROWS
 from harness.target import Target
 from harness.workload import Shape, generate
@@ -20,10 +21,24 @@ Start = Callable[..., Target]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every nemesis takes its time: they have a session of their own, `nox -s strikes`."""
+    """A nemesis takes its time where it strikes for real: those have a session of their own, `nox -s strikes`."""
     for item in items:
-        if item.path.name.startswith("test_nemesis_"):
+        if item.path.name.startswith("test_nemesis_") and item.get_closest_marker("broker"):
             item.add_marker("strike")
+
+
+@pytest.fixture(scope="session")
+def proxied() -> Iterator[Stage]:
+    """One broker and one cloud behind proxies, for the whole session."""
+    with Stage() as opened:
+        yield opened
+
+
+@pytest.fixture
+def stage(proxied: Stage) -> Iterator[Stage]:
+    """The world behind proxies; no fault of one test is left for the next one."""
+    yield proxied
+    proxied.reset()
 
 
 @pytest.fixture(scope="session")

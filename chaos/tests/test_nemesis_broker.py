@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -13,26 +11,23 @@ from chaos.job import Job
 from chaos.nemesis.broker import (
     AFTER_COMMIT,
     BEFORE_COMMIT,
-    FREEZE,
     IN_TRANSACTION,
-    KILL,
-    STOP,
-    Blow,
+    BrokerFrozen,
+    BrokerGone,
+    BrokerKilled,
     BrokerNemesis,
+    BrokerStopped,
     When,
 )
-from chaos.nemesis.stage import Play, Stage
+from chaos.nemesis.course import Course
+from chaos.nemesis.inside import SHORT_CALLS
+from chaos.nemesis.stage import Stage
+from chaos.tests.courses import CLIENTS
 from harness.partition import Client
 from harness.workload import Shape, generate
 
+# Slow: a broker takes seconds to come back, and each client its time to notice.
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
-CLIENTS: tuple[Client, ...] = ("kafka-python", "confluent")
-
-
-@pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
-    with Stage() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -43,35 +38,51 @@ def job() -> Job:
 
 
 @pytest.mark.parametrize("when", [IN_TRANSACTION, BEFORE_COMMIT, AFTER_COMMIT], ids=lambda when: when.name)
-@pytest.mark.parametrize("blow", [KILL, STOP, FREEZE], ids=lambda blow: blow.name)
-def test_a_run_goes_on_after_its_broker_was_struck(stage: Stage, job: Job, blow: Blow, when: When) -> None:
+@pytest.mark.parametrize("blow", [BrokerKilled, BrokerStopped, BrokerFrozen])
+def test_a_run_goes_on_after_its_broker_was_struck(
+    stage: Stage, job: Job, blow: type[BrokerNemesis], when: When
+) -> None:
     with ExitStack() as opened:
-        plays = [opened.enter_context(Play(stage, replace(job, client=client))) for client in CLIENTS]
-        nemesis = BrokerNemesis(blow, when, [play.topic for play in plays])
+        courses = [opened.enter_context(Course(stage, replace(job, client=client))) for client in CLIENTS]
+        nemesis = blow(when, [course.topic for course in courses])
         stage.kafka.switch_on(*nemesis.gates)
-        runs = [play.start() for play in plays]
-        nemesis.strike(stage.world.broker)
-        for play, run in zip(plays, runs, strict=True):
-            end = play.end(run, within_s=90)
-            assert end.exit_code == 0, f"{play.job.client}: {run.stderr}"
-            print(f"{nemesis.name}, {play.job.client}: {run.seconds:.1f} s")
-        for play in plays:
-            play.require_valid(nemesis)
+        runs = [course.start() for course in courses]
+        nemesis.strike(stage.broker)
+        for course, run in zip(courses, runs, strict=True):
+            assert course.end(run, within_s=90).exit_code == 0, f"{course.job.client}: {run.stderr}"
+            print(f"{nemesis.name}, {course.job.client}: {run.seconds:.1f} s")
+        for course in courses:
+            course.assert_valid(nemesis)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_broker_and_run_die_together_in_mid_commit_and_the_next_run_goes_on(
     stage: Stage, job: Job, client: Client
 ) -> None:
-    with Play(stage, replace(job, client=client)) as play:
-        nemesis = BrokerNemesis(KILL, AFTER_COMMIT, [play.topic])
+    with Course(stage, replace(job, client=client)) as course:
+        nemesis = BrokerKilled(AFTER_COMMIT, [course.topic])
         stage.kafka.switch_on(*nemesis.gates)
-        run = play.start()
+        run = course.start()
         nemesis.gates[0].await_strike(within_s=60)
-        run.signal(signal.SIGKILL)
-        nemesis.strike(stage.world.broker)
-        assert play.end(run, within_s=10).signal == signal.SIGKILL
+        course.kill_now(run)
+        nemesis.strike(stage.broker)
         stage.clear()
-        again = play.start()
-        assert play.end(again, within_s=60).exit_code == 0, again.stderr
-        play.require_valid(nemesis)
+        course.assert_finishes(nemesis)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_broker_that_stays_away_ends_the_run_with_75_and_the_next_one_goes_on(
+    stage: Stage, job: Job, client: Client
+) -> None:
+    with Course(stage, replace(job, client=client)) as course:
+        nemesis = BrokerGone(IN_TRANSACTION, [course.topic])
+        stage.kafka.switch_on(*nemesis.gates)
+        run = course.start(None, **SHORT_CALLS)
+        try:
+            nemesis.strike(stage.broker)
+            assert course.end(run).exit_code == 75, course.stderr
+            assert course.stderr.count("\n") == 1, course.stderr
+        finally:
+            stage.broker.start()
+        stage.clear()
+        course.assert_finishes(nemesis)

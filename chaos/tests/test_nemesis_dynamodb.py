@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -11,15 +10,17 @@ import pytest
 
 from chaos.job import Job
 from chaos.nemesis.course import Course
+from chaos.nemesis.inside import SHORT_PAUSES
 from chaos.nemesis.storage import (
     FOR_EVER,
     ONE_CALL,
     SAVES_BEFORE,
+    AnswerLost,
+    ConditionRefused,
     StorageNemesis,
-    answer_lost,
-    condition_refused,
-    throttled,
+    Throttled,
 )
+from chaos.tests.courses import count
 from harness.workload import Shape, generate
 from harness.world import World
 
@@ -27,23 +28,12 @@ pytestmark = pytest.mark.broker
 ROWS, INTERVAL_ROWS = 600, 100
 CLAIM, BEGIN, SAVE, FINISH = 0, 1, SAVES_BEFORE + 1, SAVES_BEFORE + ROWS // INTERVAL_ROWS
 HINT = r"\(start (the same command again|one run at a time)\)"
-# The processor with a thousandth of the waits between its attempts: their length is tested on a clock of its own.
-HASTY = (
-    sys.executable,
-    "-c",
-    """\
-import sys
-from processor import __main__, processor
-processor.RETRY_WAITS_S = (0.001, 0.004, 0.016, 0.03, 0.06)
-sys.exit(__main__.main(["run"]))
-""",
-)
 
 
 @pytest.fixture(scope="module")
 def job() -> Job:
     workload = generate(51, rows=ROWS, shape=Shape(columns=3))
-    settings = {"CHECKPOINT_INTERVAL": str(INTERVAL_ROWS)}
+    settings = {"CHECKPOINT_INTERVAL": str(INTERVAL_ROWS), **SHORT_PAUSES}  # ONE_CALL counts on them
     return Job(workload.csv, workload.values("json"), "confluent", settings=settings)
 
 
@@ -60,22 +50,18 @@ def loose(world: World, job: Job) -> Iterator[Course]:
         yield opened
 
 
-def ends_with_75(course: Course, nemesis: StorageNemesis, *, rows: int, within_s: float = 60) -> None:
+def ends_with_75(course: Course, nemesis: StorageNemesis, *, rows: int) -> None:
     """One line with a hint, so many rows visible, and the strike proven."""
-    assert course.run(within_s=within_s) == 75, course.stderr
+    assert course.run() == 75, course.stderr
     assert course.stderr.count("\n") == 1, course.stderr
     assert re.search(HINT, course.stderr), course.stderr
     assert course.rows() == list(course.job.expected[:rows])
     assert nemesis.struck, nemesis.name
 
 
-def steps(course: Course, name: str) -> int:
-    return [step.name for step in course.attempts[-1].steps].count(name)
-
-
 # The answer to a request that was refused or lost is asked for again: so one more request passes for each of them.
 EVERY_KIND = (CLAIM, BEGIN - CLAIM, SAVE - BEGIN, FINISH - SAVE)
-PASSING = {"throttled": throttled, "the answer lost after the effect": answer_lost}
+PASSING = {"throttled": Throttled, "the answer lost after the effect": AnswerLost}
 
 
 @pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
@@ -88,12 +74,12 @@ def test_a_fault_of_one_request_is_not_noticed_at_claim_begin_save_and_finish(
         for nemesis in nemeses:
             nemesis.strike(world.cloud)
         assert course.run() == 0, course.stderr
-        assert not steps(course, "retrying")
+        assert not count(course.attempts[-1], "retrying")
         assert all(len(nemesis.hits) == len(nemeses) for nemesis in nemeses)
         course.assert_valid(*nemeses)
 
 
-LOST = {"throttled": throttled, "refused": condition_refused, "unanswered": answer_lost}
+LOST = {"throttled": Throttled, "refused": ConditionRefused, "unanswered": AnswerLost}
 
 
 def whole_call(fault: str, *, skip: int) -> StorageNemesis:
@@ -120,8 +106,8 @@ def test_a_job_whose_start_cannot_be_saved_fences_again_and_goes_on(course: Cour
     nemesis = whole_call(fault, skip=BEGIN)
     nemesis.strike(course.world.cloud)
     assert course.run() == 0, course.stderr
-    assert steps(course, "retrying") == 1
-    assert steps(course, "fenced") == 2
+    assert count(course.attempts[-1], "retrying") == 1
+    assert count(course.attempts[-1], "fenced") == 2
     course.assert_valid(nemesis)
 
 
@@ -130,8 +116,8 @@ def test_exactly_once_goes_on_past_a_save_that_fails(course: Course, fault: str)
     nemesis = whole_call(fault, skip=SAVE)
     nemesis.strike(course.world.cloud)
     assert course.run() == 0, course.stderr
-    assert steps(course, "retrying") == 1
-    assert steps(course, "saved") == ROWS // INTERVAL_ROWS - 1
+    assert count(course.attempts[-1], "retrying") == 1
+    assert count(course.attempts[-1], "saved") == ROWS // INTERVAL_ROWS - 1
     course.assert_valid(nemesis)
 
 
@@ -156,7 +142,7 @@ def test_a_job_whose_end_cannot_be_saved_ends_with_75_and_the_next_run_says_done
     assert "all rows are committed, but" in course.stderr
     assert course.checkpoint()["status"] == ("COMPLETED" if fault == "unanswered" else "FAILED")
     assert course.run() == 0, course.stderr
-    assert not steps(course, "sent")
+    assert not count(course.attempts[-1], "sent")
     course.assert_valid(nemesis)
 
 
@@ -170,7 +156,7 @@ def test_no_claim_for_ever_ends_with_75_until_it_is_over(course: Course, fault: 
 
 
 def test_no_read_for_ever_ends_with_75_until_it_is_over(course: Course) -> None:
-    nemesis = throttled(operation="GetItem", times=FOR_EVER)
+    nemesis = Throttled(operation="GetItem", times=FOR_EVER)
     nemesis.strike(course.world.cloud)
     ends_with_75(course, nemesis, rows=0)
     assert not course.checkpoint(), "a run that cannot read does not claim"
@@ -179,29 +165,27 @@ def test_no_read_for_ever_ends_with_75_until_it_is_over(course: Course) -> None:
 
 
 def test_no_start_for_ever_uses_up_the_attempts_and_ends_with_75(course: Course) -> None:
-    nemesis = condition_refused(skip=BEGIN, times=FOR_EVER)
+    nemesis = ConditionRefused(skip=BEGIN, times=FOR_EVER)
     nemesis.strike(course.world.cloud)
-    course.command = HASTY
     ends_with_75(course, nemesis, rows=0)
     assert "6 attempts without a committed row" in course.stderr
     nemesis.lift()
     course.assert_finishes(nemesis)
 
 
-@pytest.mark.parametrize("fault", ["refused", "unanswered"])
+@pytest.mark.parametrize("fault", LOST)
 def test_exactly_once_moves_every_row_while_no_save_succeeds_and_then_ends_with_75(course: Course, fault: str) -> None:
-    first = SAVE if fault == "refused" else FINISH - 1  # botocore's own retries take their time
-    nemesis = LOST[fault](skip=first, times=FOR_EVER)
+    nemesis = LOST[fault](skip=SAVE, times=FOR_EVER)
     nemesis.strike(course.world.cloud)
     ends_with_75(course, nemesis, rows=ROWS)
     nemesis.lift()
     assert course.run() == 0, course.stderr
-    assert not steps(course, "sent")
+    assert not count(course.attempts[-1], "sent")
     course.assert_valid(nemesis)
 
 
 def test_at_least_once_repeats_one_interval_a_run_while_no_save_succeeds(loose: Course) -> None:
-    nemesis = condition_refused(skip=SAVE, times=FOR_EVER)
+    nemesis = ConditionRefused(skip=SAVE, times=FOR_EVER)
     nemesis.strike(loose.world.cloud)
     ends_with_75(loose, nemesis, rows=2 * INTERVAL_ROWS)
     nemesis.lift()

@@ -1,14 +1,15 @@
-"""The network to Kafka, S3 and DynamoDB goes wrong, each by itself: the run heals, and the judge finds nothing."""
+"""The network to Kafka, S3 and DynamoDB goes wrong once, each by itself: the run heals, and the judge finds nothing."""
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from chaos.job import Job
+from chaos.nemesis.course import Course
+from chaos.nemesis.inside import SHORT_CALLS, SHORT_PAUSES
 from chaos.nemesis.network import (
     BlackHole,
     CutAfter,
@@ -21,41 +22,32 @@ from chaos.nemesis.network import (
     claim,
     save,
 )
-from chaos.nemesis.stage import HASTY, Play, Stage
+from chaos.nemesis.stage import Stage
 from chaos.proxy import Direction
-from harness.history import Step
+from chaos.tests.courses import CLIENTS, count, proxy_of
 from harness.partition import Client
 from harness.wait import until
 from harness.workload import Shape, generate
 
 pytestmark = pytest.mark.broker
-CLIENTS: list[Client] = ["kafka-python", "confluent"]
 TO_SERVER, TO_CLIENT = Direction.TO_SERVER, Direction.TO_CLIENT
 IMPATIENT = {"KAFKA_TRANSACTION_TIMEOUT_MS": "4000"}  # bounds a delivery and a commit by 3 s
+INTERVAL_ROWS = 50
 Strikes = Callable[[], list[NetworkNemesis]]
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
-    with Stage() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def job() -> Job:
+    """Twenty transactions."""
     workload = generate(12, rows=1000, shape=Shape(columns=4, line_ends=("\n", "\r\n")))
-    return Job(workload.csv, workload.values("json"), settings={"CHECKPOINT_INTERVAL": "50", **IMPATIENT})
+    return Job(workload.csv, workload.values("json"), settings={"CHECKPOINT_INTERVAL": str(INTERVAL_ROWS), **IMPATIENT})
 
 
 @pytest.fixture(scope="module")
-def long_job() -> Job:
-    """Long enough that the object takes several requests, and that a run is still at work when a second one begins."""
+def long_object() -> Job:
+    """An object that takes several requests."""
     workload = generate(13, rows=6000, shape=Shape(columns=5, repeat_rate=0))
-    return Job(workload.csv, workload.values("json"), settings={"CHECKPOINT_INTERVAL": "50", **IMPATIENT})
-
-
-def committed(step: Step) -> bool:
-    return step.name == "committed"
+    return Job(workload.csv, workload.values("json"), settings={"CHECKPOINT_INTERVAL": "1000"})
 
 
 ON_KAFKA: dict[str, Strikes] = {
@@ -85,31 +77,31 @@ ON_KAFKA: dict[str, Strikes] = {
 @pytest.mark.parametrize("strikes", ON_KAFKA.values(), ids=ON_KAFKA.keys())
 def test_a_run_heals_from_faults_on_the_way_to_kafka(stage: Stage, job: Job, strikes: Strikes, client: Client) -> None:
     nemeses = strikes()
-    with Play(stage, replace(job, client=client)) as play:
+    with Course(stage, replace(job, client=client)) as course:
         stage.kafka.switch_on(*nemeses)
-        run = play.start()
-        assert play.end(run, within_s=60).exit_code == 0, run.stderr
-        play.require_valid(*nemeses)
+        assert course.run(**SHORT_PAUSES) == 0, course.stderr
+        course.assert_valid(*nemeses)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_run_gives_up_connections_in_a_black_hole_and_heals(stage: Stage, job: Job, client: Client) -> None:
-    holes = [BlackHole(Moment(name, 3), way) for name in ("Produce", "EndTxn") for way in Direction]
-    with Play(stage, replace(job, client=client)) as play:
-        run = play.start()
-        for hole in holes:
-            patience = [step.name for step in run.steps].count("retrying")
-            stage.kafka.switch_on(hole)
-            hole.await_strike(within_s=30)
-            until(
-                lambda: [step.name for step in run.steps].count("retrying") > patience,  # noqa: B023  # used at once
-                within_s=20,
-                what=f"the run to give up the attempt in a {hole.name}",
-            )
-            hole.lift()
-        assert play.end(run, within_s=60).exit_code == 0, run.stderr
-        play.require_valid(*holes)
+@pytest.mark.parametrize("request_name", ["Produce", "EndTxn"])
+@pytest.mark.parametrize("way", Direction, ids=lambda way: way.value)
+def test_a_run_gives_up_connections_in_a_black_hole_and_heals(
+    stage: Stage, job: Job, way: Direction, request_name: str, client: Client
+) -> None:
+    hole = BlackHole(Moment(request_name, 3), way)
+    with Course(stage, replace(job, client=client)) as course:
+        stage.kafka.switch_on(hole)
+        run = course.start(None, **SHORT_CALLS)
+        hole.await_strike(within_s=30)
+        until(
+            lambda: "retrying" in [step.name for step in list(run.steps)],
+            within_s=30,
+            what=f"the run to give up the attempt in a {hole.name}",
+        )
+        hole.lift()
+        assert course.end(run).exit_code == 0, course.stderr
+        course.assert_valid(hole)
 
 
 ON_DYNAMODB: dict[str, Strikes] = {
@@ -135,13 +127,10 @@ def test_a_run_heals_from_faults_on_the_way_to_dynamodb(
     stage: Stage, job: Job, strikes: Strikes, delivery: str
 ) -> None:
     nemeses = strikes()
-    with Play(stage, replace(job, delivery=delivery)) as play:
+    with Course(stage, replace(job, delivery=delivery)) as course:
         stage.dynamodb.switch_on(*nemeses)
-        run = play.start()
-        assert play.end(run, within_s=45).exit_code == 0, run.stderr
-        play.require_valid(*nemeses)
-        assert play.committed is not None
-        assert len(play.committed) == len(job.expected)
+        assert course.run() == 0, course.stderr
+        course.assert_valid(*nemeses)
 
 
 ON_S3: dict[str, Strikes] = {
@@ -156,138 +145,110 @@ ON_S3: dict[str, Strikes] = {
 
 
 @pytest.mark.parametrize("strikes", ON_S3.values(), ids=ON_S3.keys())
-def test_a_run_heals_from_faults_on_the_way_to_s3(stage: Stage, long_job: Job, strikes: Strikes) -> None:
+def test_a_run_heals_from_faults_on_the_way_to_s3(stage: Stage, long_object: Job, strikes: Strikes) -> None:
     nemeses = strikes()
-    with Play(stage, replace(long_job, settings={"CHECKPOINT_INTERVAL": "1000"})) as play:
+    with Course(stage, long_object) as course:
         stage.s3.switch_on(*nemeses)
-        run = play.start()
-        assert play.end(run, within_s=45).exit_code == 0, run.stderr
-        play.require_valid(*nemeses)
+        assert course.run() == 0, course.stderr
+        course.assert_valid(*nemeses)
+
+
+HOLES: dict[str, tuple[str, Callable[[], Moment]]] = {
+    "s3, looking up": ("s3", lambda: Moment("HeadObject")),
+    "s3, reading": ("s3", lambda: Moment("GetObject", 3)),
+    "dynamodb, claiming": ("dynamodb", claim),
+    "dynamodb, saving": ("dynamodb", save),
+}
+
+
+@pytest.mark.parametrize("way", Direction, ids=lambda way: way.value)
+@pytest.mark.parametrize(("service", "moment"), HOLES.values(), ids=HOLES.keys())
+def test_a_request_that_a_black_hole_swallows_is_sent_again_on_another_connection(
+    stage: Stage, long_object: Job, service: str, moment: Callable[[], Moment], way: Direction
+) -> None:
+    hole = BlackHole(moment(), way)
+    with Course(stage, long_object) as course:
+        proxy_of(stage, service).switch_on(hole)
+        run = course.start(None, **SHORT_CALLS)
+        hole.await_second_try(within_s=30)
+        hole.lift()
+        assert course.end(run).exit_code == 0, course.stderr
+        assert not count(course.attempts[-1], "retrying")
+        course.assert_valid(hole)
 
 
 @pytest.mark.parametrize("request_name", ["HeadObject", "GetObject"])
 def test_an_answer_of_s3_cut_within_its_head_is_no_changed_object(stage: Stage, job: Job, request_name: str) -> None:
     cut = CutAfter(Moment(request_name), TO_CLIENT, after_bytes=60)
-    with Play(stage, job) as play:
+    with Course(stage, job) as course:
         stage.s3.switch_on(cut)
-        run = play.start()
-        assert play.end(run, within_s=45).exit_code in (0, 75), run.stderr
-        again = play.start()
-        assert play.end(again, within_s=45).exit_code == 0, again.stderr
-        play.require_valid(cut)
+        assert course.run() in (0, 75), course.stderr
+        course.assert_finishes(cut)
 
 
-@pytest.mark.parametrize("client", CLIENTS)
-def test_requests_to_kafka_that_arrive_after_the_restart_change_nothing(
-    stage: Stage, long_job: Job, client: Client
-) -> None:
-    late = [HoldBack(Moment(name, 3)) for name in ("Produce", "AddOffsetsToTxn", "TxnOffsetCommit", "EndTxn")]
-    with Play(stage, replace(long_job, client=client)) as play:
-        for held in late:
+class TestLate:
+    @pytest.mark.parametrize("client", CLIENTS)
+    def test_requests_to_kafka_that_arrive_after_the_restart_change_nothing(
+        self, stage: Stage, job: Job, client: Client
+    ) -> None:
+        late = [HoldBack(Moment(name, 3)) for name in ("Produce", "AddOffsetsToTxn", "TxnOffsetCommit", "EndTxn")]
+        with Course(stage, replace(job, client=client)) as course:
+            for held in late:
+                stage.kafka.switch_on(held)
+                run = course.start()
+                held.await_strike(within_s=30)
+                course.kill_now(run)
+                stage.clear()
+            last = course.asleep_at("committed")
+            for held in late:
+                held.deliver(stage.kafka.server)
+            assert course.woken(last).exit_code == 0, course.stderr
+            course.assert_valid(*late)
+
+    @pytest.mark.parametrize("client", CLIENTS)
+    def test_a_commit_that_arrives_after_its_own_run_gave_it_up_changes_nothing(
+        self, stage: Stage, job: Job, client: Client
+    ) -> None:
+        held = HoldBack(Moment("EndTxn", 3))
+        with Course(stage, replace(job, client=client)) as course:
             stage.kafka.switch_on(held)
-            run = play.start()
+            run = course.asleep_at("committed", 3, **SHORT_PAUSES)  # the third was held
+            assert held.struck
+            held.deliver(stage.kafka.server)
+            assert course.woken(run).exit_code == 0, course.stderr
+            assert count(course.attempts[-1], "fenced") == 2
+            course.assert_valid(held)
+
+    @pytest.mark.parametrize("late", [claim, save], ids=["claim", "save"])
+    @pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
+    def test_a_write_to_the_checkpoint_that_arrives_after_the_restart_changes_nothing(
+        self, stage: Stage, job: Job, late: Callable[[], Moment], delivery: str
+    ) -> None:
+        held = HoldBack(late())
+        with Course(stage, replace(job, delivery=delivery)) as course:
+            stage.dynamodb.switch_on(held)
+            first = course.start()
             held.await_strike(within_s=30)
-            run.signal(signal.SIGKILL)
-            assert play.end(run, within_s=10).signal == signal.SIGKILL
-            stage.clear()
-        last = play.start()
-        for held in late:
-            held.deliver_to_frozen(last, stage.kafka.server)
-        assert play.end(last, within_s=60).exit_code == 0, last.stderr
-        play.require_valid(*late)
+            course.kill_now(first)
+            second = course.asleep_at("committed")
+            assert b"ConditionalCheckFailed" in held.deliver(stage.dynamodb.server)
+            assert course.woken(second).exit_code == 0, course.stderr
+            if delivery == "exactly-once" or late is claim:
+                course.assert_valid(held)
+            else:
+                course.assert_repeats_at_most(INTERVAL_ROWS, held)
 
-
-@pytest.mark.parametrize("client", CLIENTS)
-def test_a_commit_that_arrives_after_its_own_run_gave_it_up_changes_nothing(
-    stage: Stage, long_job: Job, client: Client
-) -> None:
-    held = HoldBack(Moment("EndTxn", 3))
-    with Play(stage, replace(long_job, client=client)) as play:
-        stage.kafka.switch_on(held)
-        run = play.start()
-        run.await_step(lambda step: step.fields.get("attempt") == 2 and committed(step), within_s=30, what="attempt 2")
-        held.deliver_to_frozen(run, stage.kafka.server)
-        assert play.end(run, within_s=60).exit_code == 0, run.stderr
-        play.require_valid(held)
-
-
-@pytest.mark.parametrize("late", [claim, save], ids=["claim", "save"])
-@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
-def test_a_write_to_the_checkpoint_that_arrives_after_the_restart_changes_nothing(
-    stage: Stage, long_job: Job, late: Callable[[], Moment], delivery: str
-) -> None:
-    held = HoldBack(late())
-    with Play(stage, replace(long_job, delivery=delivery)) as play:
-        stage.dynamodb.switch_on(held)
-        first = play.start()
-        held.await_strike(within_s=30)
-        first.signal(signal.SIGKILL)
-        assert play.end(first, within_s=10).signal == signal.SIGKILL
-        second = play.start()
-        assert b"ConditionalCheckFailed" in held.deliver_to_frozen(second, stage.dynamodb.server)
-        assert play.end(second, within_s=60).exit_code == 0, second.stderr
-        play.require_valid(held)
-
-
-def test_a_claim_of_a_dead_run_that_arrives_late_ends_the_living_one_and_the_next_start_goes_on(
-    stage: Stage, long_job: Job
-) -> None:
-    """The newest claim owns the job, even one whose run has died: no row is lost, but somebody must start it again."""
-    with Play(stage, long_job) as play:
-        living = play.start()
-        living.await_step(committed, within_s=30, what="the first commit")
-        held = HoldBack(claim())
-        stage.dynamodb.switch_on(held)
-        dead = play.start()
-        held.await_strike(within_s=30)
-        dead.signal(signal.SIGKILL)
-        assert play.end(dead, within_s=10).signal == signal.SIGKILL
-        assert b" 200 " in held.deliver_to_frozen(living, stage.dynamodb.server)[:20]
-        assert play.end(living, within_s=60).exit_code == 4, living.stderr
-        last = play.start()
-        assert play.end(last, within_s=60).exit_code == 0, last.stderr
-        play.require_valid(held)
-
-
-def resets_from(moment: Callable[[], Moment]) -> Callable[[], NetworkNemesis]:
-    return lambda: Reset(moment(), for_ever=True)
-
-
-def third_commit() -> Moment:
-    return Moment("EndTxn", 3)
-
-
-FOR_EVER: dict[str, tuple[str, Callable[[], NetworkNemesis], dict[str, str]]] = {
-    **{f"kafka resets, {name}": ("kafka", resets_from(third_commit), {"KAFKA_CLIENT": name}) for name in CLIENTS},
-    **{
-        f"kafka swallows, {name}": ("kafka", lambda: BlackHole(third_commit(), TO_SERVER), {"KAFKA_CLIENT": name})
-        for name in CLIENTS
-    },
-    "dynamodb resets from the claim on": ("dynamodb", resets_from(claim), {}),
-    "dynamodb resets from a save on": ("dynamodb", resets_from(save), {}),
-    "dynamodb resets, at-least-once": ("dynamodb", resets_from(save), {"DELIVERY": "at-least-once"}),
-    "s3 resets": ("s3", resets_from(lambda: Moment("GetObject", 2)), {}),
-}
-# Six attempts, each bounded by fence (2 s), read (2 s) and commit (3 s), and four tries of botocore's with its pauses
-# in each of the five reconnects of a read.
-GIVES_UP_WITHIN_S = 75
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("service", "strike", "settings"), FOR_EVER.values(), ids=FOR_EVER.keys())
-def test_a_fault_for_ever_ends_in_75_within_the_bound_and_the_next_start_goes_on(
-    stage: Stage, job: Job, service: str, strike: Callable[[], NetworkNemesis], settings: dict[str, str]
-) -> None:
-    nemesis = strike()
-    delivery = settings.get("DELIVERY", job.delivery)
-    with Play(stage, replace(job, delivery=delivery, settings={**job.settings, **settings})) as play:
-        proxy = {"kafka": stage.kafka, "s3": stage.s3, "dynamodb": stage.dynamodb}[service]
-        proxy.switch_on(nemesis)
-        run = play.start(*HASTY)
-        assert play.end(run, within_s=GIVES_UP_WITHIN_S).exit_code == 75, run.stderr
-        assert run.stderr.count("\n") == 1, run.stderr
-        nemesis.lift()
-        stage.clear()
-        again = play.start()
-        assert play.end(again, within_s=45).exit_code == 0, again.stderr
-        play.require_valid(nemesis)
+    def test_a_claim_of_a_dead_run_that_arrives_late_ends_the_living_one_and_the_next_start_goes_on(
+        self, stage: Stage, job: Job
+    ) -> None:
+        """The newest claim owns the job, even one whose run has died: no row is lost, but somebody must start it."""
+        with Course(stage, job) as course:
+            living = course.asleep_at("committed")
+            held = HoldBack(claim())
+            stage.dynamodb.switch_on(held)
+            dead = course.start()
+            held.await_strike(within_s=30)
+            course.kill_now(dead)
+            assert b" 200 " in held.deliver(stage.dynamodb.server)[:20]
+            assert course.woken(living).exit_code == 4, course.stderr
+            course.assert_finishes(held)

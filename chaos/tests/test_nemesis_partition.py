@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ import pytest
 
 from chaos.job import Job
 from chaos.nemesis.course import Course
+from chaos.nemesis.inside import SHORT_CALLS
 from chaos.nemesis.state import (
     IdExpired,
     PositionExpired,
@@ -17,8 +17,6 @@ from chaos.nemesis.state import (
     StrangersTransaction,
     TailTruncated,
     TopicMadeAnew,
-    TransactionTimedOut,
-    Usurper,
 )
 from chaos.schedule import KillAtStep
 from chaos.tests.courses import BEHIND, CLIENTS, INTERVAL_ROWS, LEVEL, by
@@ -26,8 +24,6 @@ from harness.broker import Broker
 from harness.broker.jvm import JvmBroker
 from harness.cloud import Cloud
 from harness.partition import Client, offsets
-from harness.target import Target
-from harness.wait import until
 from harness.world import World
 
 pytestmark = pytest.mark.broker
@@ -55,12 +51,9 @@ class TestThePartition:
     ) -> None:
         slow = replace(rows_600, client=client, delivery=delivery, settings={"CHECKPOINT_INTERVAL": "5"})
         with Course(world, slow) as course:
-            run = course.start()
-            run.await_step(lambda step: step.name == "saved", within_s=30, what="the first save")
-            run.signal(signal.SIGSTOP)
+            run = course.asleep_at("saved")
             anew = TopicMadeAnew(course)
-            run.signal(signal.SIGCONT)
-            assert course.end(run).exit_code == 6, course.stderr
+            assert course.woken(run).exit_code == 6, course.stderr
             assert anew.struck
             assert course.run() == 6, course.stderr
             assert "the job writes to" in course.stderr
@@ -106,7 +99,7 @@ class TestThePartition:
     def test_a_strangers_open_transaction_holds_a_rebuild_up_until_it_is_aborted(self, course: Course) -> None:
         course.kill(BEHIND)
         expired, stranger = PositionExpired(course), StrangersTransaction(course)
-        course.assert_refuses(75, "a transaction is open on the partition")
+        course.assert_refuses(75, "a transaction is open on the partition", **SHORT_CALLS)
         stranger.abort()
         course.assert_finishes(expired, stranger)
 
@@ -177,40 +170,9 @@ class TestTransactions:
         mortal.assert_finishes(IdExpired(mortal))
 
     def test_an_id_that_expires_under_a_sleeping_run_makes_it_fence_again(self, mortal: Course) -> None:
-        mortal.environment["CHECKPOINT_INTERVAL"] = "5"
-        run = mortal.start()
-        run.await_step(lambda step: step.name == "saved", within_s=30, what="the first save")
-        expired = IdExpired(mortal, run)
-        assert mortal.end(run).exit_code == 0, mortal.stderr
+        run = mortal.asleep_at("saved")
+        expired = IdExpired(mortal)
+        assert mortal.woken(run).exit_code == 0, mortal.stderr
         mortal.assert_valid(expired)
-        assert len(mortal.told("fenced", "epoch")) == 2
-
-    def test_a_transaction_that_timed_out_is_repeated_in_smaller_ones_by_a_run_that_was_fenced(
-        self, course: Course
-    ) -> None:
-        course.environment |= {"KAFKA_TRANSACTION_TIMEOUT_MS": "3000", "CHECKPOINT_INTERVAL": "20"}
-        run = course.start()
-        run.await_step(lambda step: step.name == "saved", within_s=30, what="the first save")
-        timed_out = TransactionTimedOut(course, run)
-        assert course.end(run).exit_code == 0, course.stderr
-        course.assert_valid(timed_out)
-        assert len(course.told("fenced", "epoch")) == 2
-        if "shut this producer out" in course.told("retrying", "error")[0]:
-            assert course.told("committed", "rows")[-2] == 10
-
-    def test_transactions_aborted_by_force_again_and_again_cost_no_row(self, course: Course) -> None:
-        usurper = Usurper(course)
-        run = course.start()
-        for _ in range(3):
-            await_another_commit(run)  # or the run would take it for failures in a row, and wait longer each time
-            usurper.take(run)
-        assert course.end(run).exit_code == 0, course.stderr
-        course.assert_valid(usurper)
-
-
-def await_another_commit(run: Target) -> None:
-    def commits() -> int:
-        return [step.name for step in list(run.steps)].count("committed")
-
-    already = commits()
-    until(lambda: commits() > already, within_s=30, what="another commit")
+        steps = [step.name for step in mortal.attempts[-1].steps]
+        assert "fenced" in steps[steps.index("asleep") :]

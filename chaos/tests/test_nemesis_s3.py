@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import re
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
 from chaos.job import Job
 from chaos.nemesis.course import Course
+from chaos.nemesis.inside import SHORT_PAUSES
 from chaos.nemesis.storage import (
     FOR_EVER,
     ONE_CALL,
+    BodyCut,
+    BodyShort,
+    ObjectDeleted,
+    ObjectReplaced,
+    Refused,
     StorageNemesis,
-    body_cut,
-    body_short,
     make_versioned,
-    object_deleted,
-    object_replaced,
-    refused,
 )
 from chaos.schedule import KillAtStep
+from chaos.tests.courses import CLIENTS, count
 from harness.cloud_requests import Request
-from harness.partition import Client
-from harness.target import Target
 from harness.workload import Shape, generate
 from harness.world import World
 
 pytestmark = pytest.mark.broker
-CLIENTS: list[Client] = ["kafka-python", "confluent"]
 FIRST_PART_BYTES = 64 * 1024
 CHUNK_BYTES = 2**20
 IN_MID_OBJECT = 5  # HEAD apart: the header, then parts of 64, 128, 256 and 512 KiB come before this GET
@@ -69,48 +67,36 @@ def is_a_prefix(course: Course) -> int:
     return len(rows)
 
 
-def held_at_its_first_commit(course: Course) -> Target:
-    """A run that sleeps with most of the object unread."""
-    run = course.start()
-    run.await_step(lambda step: step.name == "committed", within_s=30, what="the first commit")
-    run.signal(signal.SIGSTOP)
-    return run
-
-
-def woken(course: Course, run: Target) -> int | None:
-    run.signal(signal.SIGCONT)
-    return course.end(run).exit_code
-
-
-ONCE = {
-    "500 to one GET": refused("GetObject", status=500, code="InternalError", skip=IN_MID_OBJECT),
-    "503 until botocore gives up once": refused(
-        "GetObject", status=503, code="SlowDown", skip=IN_MID_OBJECT, times=ONE_CALL
+ONCE: dict[str, Callable[[], StorageNemesis]] = {
+    "500 to one GET": lambda: Refused("GetObject", 500, "InternalError", skip=IN_MID_OBJECT),
+    "503 until botocore gives up once": lambda: Refused(
+        "GetObject", 503, "SlowDown", skip=IN_MID_OBJECT, times=ONE_CALL
     ),
-    "503 to HEAD": refused("HeadObject", status=503, code="SlowDown"),
-    "closed before a byte": body_cut(0, skip=IN_MID_OBJECT),
-    "closed in mid-body": body_cut(300_000, skip=IN_MID_OBJECT),
-    "reset in mid-body": body_cut(300_000, skip=IN_MID_OBJECT, reset=True),
-    "closed in the header": body_cut(10),
-    "a short body": body_short(300_000, skip=IN_MID_OBJECT),
-    "an empty body": body_short(0, skip=IN_MID_OBJECT),
+    "503 to HEAD": lambda: Refused("HeadObject", 503, "SlowDown"),
+    "closed before a byte": lambda: BodyCut(0, skip=IN_MID_OBJECT),
+    "closed in mid-body": lambda: BodyCut(300_000, skip=IN_MID_OBJECT),
+    "reset in mid-body": lambda: BodyCut(300_000, skip=IN_MID_OBJECT, reset=True),
+    "closed in the header": lambda: BodyCut(10),
+    "a short body": lambda: BodyShort(300_000, skip=IN_MID_OBJECT),
+    "an empty body": lambda: BodyShort(0, skip=IN_MID_OBJECT),
 }
 
 
-@pytest.mark.parametrize("nemesis", [replace(nemesis) for nemesis in ONCE.values()], ids=ONCE.keys())
+@pytest.mark.parametrize("fault", ONCE.values(), ids=ONCE.keys())
 def test_a_fault_of_s3_that_passes_is_got_over_without_reading_the_object_again(
-    course: Course, nemesis: StorageNemesis
+    course: Course, fault: Callable[[], StorageNemesis]
 ) -> None:
+    nemesis = fault()
     nemesis.strike(course.world.cloud)
     course.assert_finishes(nemesis)
     struck_and_header = nemesis.times * CHUNK_BYTES + FIRST_PART_BYTES
     assert bytes_asked(course.world.cloud.requests) <= len(course.job.csv) + struck_and_header
-    assert not [step for step in course.attempts[-1].steps if step.name == "retrying"], "S3 is no Kafka failure"
+    assert not count(course.attempts[-1], "retrying"), "S3 is no Kafka failure"
 
 
 def test_a_cut_stream_is_taken_up_again_at_the_byte_that_was_reached(course: Course) -> None:
     """In a part of more than one chunk, what came before the cut is not asked for again, but for part of a chunk."""
-    nemesis = body_cut(CHUNK_BYTES + 200_000, skip=IN_MID_OBJECT + 1)
+    nemesis = BodyCut(CHUNK_BYTES + 200_000, skip=IN_MID_OBJECT + 1)
     nemesis.strike(course.world.cloud)
     course.assert_finishes(nemesis)
     cut, again = nemesis.hits[0], next(r for r in nemesis.requests_after if r.operation == "GetObject")
@@ -123,20 +109,21 @@ def first_byte(request: Request) -> int:
     return int(found[1])
 
 
-FOREVER = {
-    "503 to HEAD": (refused("HeadObject", status=503, code="SlowDown", times=FOR_EVER), 20),
-    "reset in mid-body": (body_cut(1000, skip=IN_MID_OBJECT, times=FOR_EVER, reset=True), 20),
-    "an empty body": (body_short(0, skip=IN_MID_OBJECT, times=FOR_EVER), 20),
-    "500 to GET": (refused("GetObject", status=500, code="InternalError", skip=IN_MID_OBJECT, times=FOR_EVER), 60),
+FOREVER: dict[str, Callable[[], StorageNemesis]] = {
+    "503 to HEAD": lambda: Refused("HeadObject", 503, "SlowDown", times=FOR_EVER),
+    "500 to GET": lambda: Refused("GetObject", 500, "InternalError", skip=IN_MID_OBJECT, times=FOR_EVER),
+    "reset in mid-body": lambda: BodyCut(1000, skip=IN_MID_OBJECT, times=FOR_EVER, reset=True),
+    "an empty body": lambda: BodyShort(0, skip=IN_MID_OBJECT, times=FOR_EVER),
 }
 
 
-@pytest.mark.parametrize(("nemesis", "bound_s"), FOREVER.values(), ids=FOREVER.keys())
+@pytest.mark.parametrize("fault", FOREVER.values(), ids=FOREVER.keys())
 def test_a_fault_of_s3_that_lasts_ends_with_75_and_the_next_run_finishes(
-    course: Course, nemesis: StorageNemesis, bound_s: float
+    course: Course, fault: Callable[[], StorageNemesis]
 ) -> None:
+    nemesis = fault()
     nemesis.strike(course.world.cloud)
-    assert course.run(within_s=bound_s) == 75, course.stderr
+    assert course.run(**SHORT_PAUSES) == 75, course.stderr
     assert course.stderr.count("\n") == 1
     assert "start the same command again" in course.stderr
     is_a_prefix(course)
@@ -145,10 +132,10 @@ def test_a_fault_of_s3_that_lasts_ends_with_75_and_the_next_run_finishes(
 
 
 def test_an_object_replaced_in_mid_run_ends_with_3_until_it_is_put_back(either: Course) -> None:
-    run = held_at_its_first_commit(either)
-    nemesis = object_replaced(either.key, either.job.csv[:-200] + b"x" * 200)
+    run = either.asleep_at("committed")
+    nemesis = ObjectReplaced(either.key, either.job.csv[:-200] + b"x" * 200)
     nemesis.strike(either.world.cloud)
-    assert woken(either, run) == 3, run.stderr
+    assert either.woken(run).exit_code == 3, run.stderr
     assert "changed while it was read" in either.stderr
     assert 412 in {request.status for request in nemesis.requests_after}
     visible = is_a_prefix(either)
@@ -161,10 +148,10 @@ def test_an_object_replaced_in_mid_run_ends_with_3_until_it_is_put_back(either: 
 
 
 def test_an_object_deleted_in_mid_run_ends_with_3_until_it_is_put_back(either: Course) -> None:
-    run = held_at_its_first_commit(either)
-    nemesis = object_deleted(either.key)
+    run = either.asleep_at("committed")
+    nemesis = ObjectDeleted(either.key)
     nemesis.strike(either.world.cloud)
-    assert woken(either, run) == 3, run.stderr
+    assert either.woken(run).exit_code == 3, run.stderr
     visible = is_a_prefix(either)
     assert 0 < visible < len(either.job.expected)
     assert either.run() == 3, either.stderr
@@ -178,11 +165,10 @@ def test_an_object_deleted_in_mid_run_ends_with_3_until_it_is_put_back(either: C
 def test_a_pinned_version_is_read_on_by_the_run_and_by_the_next_one(world: World, job: Job, deleted: bool) -> None:
     make_versioned(world.cloud)
     with Course(world, job) as course:
-        run = held_at_its_first_commit(course)
-        nemesis = object_deleted(course.key) if deleted else object_replaced(course.key, b"a,b,c\n1,2,3\n")
+        run = course.asleep_at("committed")
+        nemesis = ObjectDeleted(course.key) if deleted else ObjectReplaced(course.key, b"a,b,c\n1,2,3\n")
         nemesis.strike(world.cloud)
-        run.signal(signal.SIGKILL)
-        assert course.end(run).signal == signal.SIGKILL
+        course.kill_now(run)
         course.kill(KillAtStep("committed", 3))
         assert course.run() == 0, course.stderr
         assert {r.version_id for r in nemesis.requests_after if r.operation == "GetObject"} != {None}
@@ -193,8 +179,8 @@ def test_a_pinned_version_is_read_on_by_the_run_and_by_the_next_one(world: World
 def test_a_run_does_not_notice_what_happens_to_later_versions(world: World, job: Job, deleted: bool) -> None:
     make_versioned(world.cloud)
     with Course(world, job) as course:
-        run = held_at_its_first_commit(course)
-        nemesis = object_deleted(course.key) if deleted else object_replaced(course.key, b"a,b,c\n1,2,3\n")
+        run = course.asleep_at("committed")
+        nemesis = ObjectDeleted(course.key) if deleted else ObjectReplaced(course.key, b"a,b,c\n1,2,3\n")
         nemesis.strike(world.cloud)
-        assert woken(course, run) == 0, course.stderr
+        assert course.woken(run).exit_code == 0, course.stderr
         course.assert_valid(nemesis)

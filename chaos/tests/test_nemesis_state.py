@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-
 import pytest
 
 from chaos.nemesis.course import Course
-from chaos.nemesis.state import ItemChanged, PositionExpired, PositionReset
+from chaos.nemesis.state import (
+    CheckpointEdited,
+    CheckpointLost,
+    CheckpointRolledBack,
+    PositionExpired,
+    PositionReset,
+)
 from chaos.schedule import KillAtRow, KillAtStep, Plan
 from chaos.tests.courses import BEHIND, INTERVAL_ROWS, LEVEL, ROWS, by
 from harness.partition import offsets
@@ -20,7 +24,7 @@ class TestTheItem:
     @by("kafka-python")
     def test_a_lost_checkpoint_is_made_anew_from_the_position(self, course: Course) -> None:
         course.kill(BEHIND)
-        lost = ItemChanged.lose(course)
+        lost = CheckpointLost(course)
         course.assert_finishes(lost, planted=lost.planted)
         assert course.told("resumed", "row") == [300]
 
@@ -28,7 +32,7 @@ class TestTheItem:
     def test_a_lost_checkpoint_of_a_done_job_sends_nothing_again(self, course: Course) -> None:
         assert course.run() == 0
         end = offsets(course.servers, course.topic).end
-        lost = ItemChanged.lose(course)
+        lost = CheckpointLost(course)
         course.assert_finishes(lost, planted=lost.planted)
         assert offsets(course.servers, course.topic).end == end
 
@@ -37,7 +41,7 @@ class TestTheItem:
         """All rows are alike here, so a rebuild from a wrong offset would take what is there for what comes next."""
         course.replace_object(b"a\n" + b"x\n" * ROWS, (b'{"a":"x"}',) * ROWS)
         course.kill(BEHIND)
-        lost = ItemChanged.lose(course)
+        lost = CheckpointLost(course)
         course.kill(KillAtStep("resumed", 1))
         expired = PositionExpired(course)
         course.assert_finishes(lost, expired, planted=lost.planted)
@@ -46,7 +50,7 @@ class TestTheItem:
     @pytest.mark.parametrize("version", [1, 2, 3], ids=["claimed", "started", "first save"])
     def test_a_checkpoint_rolled_back_is_overtaken_by_the_position(self, course: Course, version: int) -> None:
         course.kill(BEHIND)
-        rolled = ItemChanged.roll_back(course, version=version)
+        rolled = CheckpointRolledBack(course, version=version)
         course.assert_finishes(rolled, planted=rolled.planted)
         assert course.told("resumed", "row") == [300]
 
@@ -54,7 +58,7 @@ class TestTheItem:
     def test_a_done_jobs_checkpoint_rolled_back_sends_nothing_again(self, course: Course) -> None:
         assert course.run() == 0
         end = offsets(course.servers, course.topic).end
-        rolled = ItemChanged.roll_back(course, version=4)
+        rolled = CheckpointRolledBack(course, version=4)
         course.assert_finishes(rolled, planted=rolled.planted)
         assert offsets(course.servers, course.topic).end == end
 
@@ -67,12 +71,9 @@ class TestTheItem:
         course.environment["CHECKPOINT_INTERVAL"] = "20"
         if not lost:
             course.kill(KillAtStep("saved", 3))  # or there is no earlier claim to go back to
-        run = course.start()
-        run.await_step(lambda step: step.name == "saved", within_s=30, what="a save")
-        run.signal(signal.SIGSTOP)
-        changed = ItemChanged.lose(course) if lost else ItemChanged.roll_back(course, version=3)
-        run.signal(signal.SIGCONT)
-        assert course.end(run).exit_code == 75, course.stderr
+        run = course.asleep_at("saved")
+        changed = CheckpointLost(course) if lost else CheckpointRolledBack(course, version=3)
+        assert course.woken(run).exit_code == 75, course.stderr
         assert "start the same command again" in course.stderr
         assert course.rows() == list(course.job.expected)
         course.assert_finishes(changed, planted=changed.planted)
@@ -80,28 +81,28 @@ class TestTheItem:
     @by("confluent")
     def test_a_checkpoint_ahead_of_the_position_is_refused_until_it_is_mended(self, course: Course) -> None:
         course.kill(LEVEL)
-        ahead = ItemChanged.edit(course, last_line=400)
+        ahead = CheckpointEdited(course, last_line=400)
         course.assert_refuses(6, "counts 400 rows")
-        mended = ItemChanged.edit(course, last_line=300)
+        mended = CheckpointEdited(course, last_line=300)
         course.assert_finishes(ahead, mended, planted=[*counting(course, 400), *mended.planted])
 
     @by("kafka-python")
     def test_a_checkpoint_that_names_an_offset_past_the_end_is_refused(self, course: Course) -> None:
         course.kill(LEVEL)
-        ahead = ItemChanged.edit(course, next_offset=5000)
+        ahead = CheckpointEdited(course, next_offset=5000)
         course.assert_refuses(6, "the job wrote up to 5000")
         assert ahead.struck
 
     def test_at_least_once_repeats_what_a_rollback_forgot_and_loses_nothing(self, loose: Course) -> None:
         loose.kill(LEVEL)
-        rolled = ItemChanged.roll_back(loose, version=3)
+        rolled = CheckpointRolledBack(loose, version=3)
         assert loose.run() == 0, loose.stderr
         assert loose.verdict(rolled, planted=rolled.planted).names == {"Duplicate"}
         assert len(loose.rows()) == ROWS + 2 * INTERVAL_ROWS
 
     def test_at_least_once_refuses_a_checkpoint_that_counts_more_rows_than_records(self, loose: Course) -> None:
         loose.kill(LEVEL)
-        ahead = ItemChanged.edit(loose, last_line=400)
+        ahead = CheckpointEdited(loose, last_line=400)
         loose.assert_refuses(6, "400 rows")
         assert ahead.struck
 
@@ -133,7 +134,7 @@ class TestThePosition:
     @by("kafka-python")
     def test_an_expired_position_and_a_rolled_back_checkpoint_are_rebuilt_from_the_start(self, course: Course) -> None:
         course.kill(BEHIND)
-        rolled, expired = ItemChanged.roll_back(course, version=2), PositionExpired(course)
+        rolled, expired = CheckpointRolledBack(course, version=2), PositionExpired(course)
         course.assert_finishes(rolled, expired, planted=rolled.planted)
         assert course.told("rebuilt", "rows") == [300]
 
