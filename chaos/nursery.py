@@ -1,8 +1,8 @@
 """Victims without their start-up: a process that has imported everything forks one for each attempt.
 
 What a victim does from `main` on is the same as in a process of its own; only the interpreter's start and the imports
-(0.4 s of 0.5 s) are not done again. `python -m chaos.nursery` reads one JSON line for each victim and answers with
-two: its pid when it was born, and its end.
+(a second of CPU time) are not done again. `python -m chaos.nursery FD` gets one byte for each victim on a socket, and
+with it four pipes: its order, its stdout, its stderr, and one on which its end is told.
 """
 
 from __future__ import annotations
@@ -11,33 +11,80 @@ import contextlib
 import json
 import os
 import random
+import select
 import signal
+import socket
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, NoReturn, Self
 
-from harness.history import Attempt, Step
-from harness.target import parse_steps
+from harness.history import Attempt
+from harness.target import Target
 
 BORN_WITHIN_S = 30.0
 
 
+class Born:
+    """A victim as `subprocess.Popen` would present it."""
+
+    def __init__(self, stdout: int, end: int) -> None:
+        """Wait for its birth. Raises RuntimeError when there is none."""
+        self.stdout: IO[bytes] | None = os.fdopen(stdout, "rb")
+        self.returncode: int | None = None
+        self._end = os.fdopen(end, "rb", buffering=0)  # what lay in a buffer, select would not see
+        self.pid = self._told(BORN_WITHIN_S)
+
+    def poll(self) -> int | None:
+        """Return the return code, None while it lives."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the return code. Raises TimeoutExpired."""
+        if self.returncode is None:
+            self.returncode = self._told(timeout)
+            self._end.close()
+        return self.returncode
+
+    def _told(self, within_s: float | None) -> int:
+        if not select.select([self._end], [], [], within_s)[0]:
+            raise subprocess.TimeoutExpired("a victim of the nursery", within_s or 0)
+        line = self._end.readline()
+        if not line:
+            raise RuntimeError("the nursery is gone")
+        return int(line)
+
+
 class Nursery:
-    """The harness's end: starts victims one after the other and says how each ended. A context manager."""
+    """Forks victims, several at once if need be. A context manager."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="csv-to-kafka-nursery-")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "chaos.nursery"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
+        self._orders, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "chaos.nursery", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+
+    def start(self, _command: Sequence[str], *, env: Mapping[str, str], stderr: IO[bytes], **_: object) -> Born:
+        """Have a victim born, in a process group of its own; to be called as Popen is, for the command of a victim."""
+        order, for_order = os.pipe()
+        stdout, for_lines = os.pipe()
+        end, for_end = os.pipe()
+        handed_over = (order, for_lines, stderr.fileno(), for_end)
+        try:
+            socket.send_fds(self._orders, [b"1"], handed_over)
+        finally:
+            for descriptor in (order, for_lines, for_end):
+                os.close(descriptor)
+        with os.fdopen(for_order, "wb") as written:
+            written.write(json.dumps(dict(env)).encode())
+        return Born(stdout, end)
 
     def run(
         self, environment: Mapping[str, str], *, number: int, within_s: float, kill_after_s: float | None = None
@@ -46,20 +93,16 @@ class Nursery:
 
         Raises TimeoutError when it has not ended within the bound; then it is killed too.
         """
-        lines = Path(self._folder.name) / "lines"
-        errors = Path(self._folder.name) / "errors"
-        for left in (lines, errors):  # one that is killed at birth leaves nothing, least of all another one's lines
-            left.write_bytes(b"")
-        order = {"environment": dict(environment), "lines": str(lines), "errors": str(errors)}
-        self._say(order)
-        pid = int(self._hear()["pid"])
-        killed_late = self._await_end(pid, kill_after_s, within_s)
-        end = self._hear()
-        if killed_late:
-            raise TimeoutError(f"attempt {number} ran longer than {within_s:g} s: {lines.read_text()[-500:]}")
-        steps: tuple[Step, ...] = tuple(parse_steps(lines.read_bytes().splitlines()))
-        self.stderr = errors.read_text(errors="replace")
-        return Attempt(number, end["exit_code"], end["signal"], steps)
+        target = Target((), environment, number=number, start=self.start)
+        if kill_after_s is not None:
+            target.kill_after(kill_after_s)
+        return target.wait(within_s=within_s)
+
+    def close(self) -> None:
+        """End the nursery; whoever was born in it lives on."""
+        self._orders.close()
+        self._process.kill()
+        self._process.wait()
 
     def __enter__(self) -> Self:
         return self
@@ -67,50 +110,7 @@ class Nursery:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._folder.cleanup()
-
-    def _await_end(self, pid: int, kill_after_s: float | None, within_s: float) -> bool:
-        """Wait until the nursery has something to say; kill the victim at its time, or at the bound."""
-        stdout = self._process.stdout
-        if stdout is None:
-            raise RuntimeError("the nursery has no stdout")
-        began = time.monotonic()
-        for limit_s in (kill_after_s, within_s):
-            if limit_s is None:
-                continue
-            if _readable(stdout.fileno(), began + limit_s - time.monotonic()):
-                return False
-            _kill(pid)
-        return _readable(stdout.fileno(), BORN_WITHIN_S)
-
-    def _say(self, order: Mapping[str, Any]) -> None:
-        if self._process.stdin is None:
-            raise RuntimeError("the nursery has no stdin")
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        self._process.stdin.flush()
-
-    def _hear(self) -> dict[str, Any]:
-        if self._process.stdout is None:
-            raise RuntimeError("the nursery has no stdout")
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the nursery ended with {self._process.wait()}")
-        said: dict[str, Any] = json.loads(line)
-        return said
-
-
-def _readable(descriptor: int, seconds: float) -> bool:
-    import select  # noqa: PLC0415  # the forked side has no use for it
-
-    return bool(select.select([descriptor], [], [], max(0.0, seconds))[0])
-
-
-def _kill(pid: int) -> None:
-    for kill in (os.killpg, os.kill):  # one that was just born has no session of its own yet
-        with contextlib.suppress(ProcessLookupError):  # or it ended by itself, a moment ago
-            kill(pid, signal.SIGKILL)
+        self.close()
 
 
 def warm_up() -> None:
@@ -125,44 +125,64 @@ def warm_up() -> None:
         aws_session().client(service, region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")  # noqa: S106  # signs nothing
 
 
-def serve() -> None:
-    """Fork a victim for each line on stdin until it ends."""
+def serve(orders: socket.socket) -> None:
+    """Fork a keeper for each order until there are no more."""
     warm_up()
-    for line in sys.stdin.buffer:
-        order = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            _live(order)
-        _answer({"pid": pid})
-        _, status = os.waitpid(pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        _answer({"exit_code": code if code >= 0 else None, "signal": -code if code < 0 else None})
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers
+    while True:
+        order, descriptors, _flags, _address = socket.recv_fds(orders, 1, 4)
+        if not order:
+            return
+        if os.fork() == 0:
+            orders.close()
+            _keep(*descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
-def _live(order: Mapping[str, Any]) -> None:
-    """Be the victim: a session, files and an environment of its own, then the command line's `main`."""
+def _keep(order: int, stdout: int, stderr: int, end: int) -> NoReturn:
+    """Fork the victim, tell its pid, wait for it, and tell how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    pid = os.fork()
+    if pid == 0:
+        os.close(end)
+        _live(order, stdout, stderr)
+    with contextlib.suppress(OSError):
+        os.setpgid(pid, pid)  # both sides do it, so that the group is there before anybody signals it
+    for descriptor in (order, stdout, stderr):
+        os.close(descriptor)
+    os.write(end, f"{pid}\n".encode())
+    _, status = os.waitpid(pid, 0)
+    with contextlib.suppress(BrokenPipeError):  # nobody wants to know any more
+        os.write(end, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    os._exit(0)
+
+
+def _live(order: int, stdout: int, stderr: int) -> NoReturn:
+    """Be the victim: a process group and an environment of its own, then the command line's `main`."""
     from chaos.victim import build_victim  # noqa: PLC0415
     from processor.__main__ import main  # noqa: PLC0415
 
-    os.setsid()
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    os.dup2(os.open(order["lines"], flags), 1)
-    os.dup2(os.open(order["errors"], flags), 2)
-    os.environ.update(order["environment"])
+    with contextlib.suppress(OSError):
+        os.setpgid(0, 0)
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
+    os.close(stdout)
+    os.close(stderr)
+    with os.fdopen(order, "rb") as written:
+        environment: dict[str, Any] = json.loads(written.read())
+    os.environ.clear()
+    os.environ.update(environment)
     random.seed()
     code = 70
     try:
         code = main(["run"], assemble=build_victim)
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
 
 
-def _answer(said: Mapping[str, Any]) -> None:
-    sys.stdout.write(json.dumps(said) + "\n")
-    sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    serve()
+    serve(socket.socket(fileno=int(sys.argv[1])))

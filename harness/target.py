@@ -11,10 +11,24 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import IO
+from typing import IO, Any, Protocol
 
 from harness.history import Attempt, Step
 from harness.wait import until
+
+
+class Process(Protocol):
+    """What a target asks of its process; `subprocess.Popen` has it."""
+
+    pid: int
+    stdout: IO[bytes] | None
+    returncode: Any
+
+    def poll(self) -> int | None:
+        """Return the return code, None while it lives."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the return code. Raises subprocess.TimeoutExpired."""
 
 
 class Target:
@@ -24,13 +38,20 @@ class Target:
     zombie that nobody planned.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], *, number: int = 1) -> None:
-        """Start the process; `environment` is added to this process's own."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        number: int = 1,
+        start: Callable[..., Process] = subprocess.Popen,
+    ) -> None:
+        """Start the process; `environment` is added to this process's own, `start` is called as Popen is."""
         self.number = number
         self.steps: list[Step] = []
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process is asked about
         self.started_s = time.monotonic()
-        self._process = subprocess.Popen(
+        self._process = start(
             command,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
