@@ -16,15 +16,29 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from chaos.job import Job, Staged, ended, gather, stage, strikes_of
+from chaos.nemesis.node_kills import NodeKills
 from chaos.nursery import Nursery
-from chaos.schedule import FROM_OUTSIDE, KillAfter, KillAfterRecords, Plan, draw, draw_outside
+from chaos.schedule import (
+    BATCHES_OF_NODE_KILL,
+    FROM_OUTSIDE,
+    KillAfter,
+    KillAfterRecords,
+    KillNode,
+    NodeRole,
+    Plan,
+    draw,
+    draw_node_kill,
+    draw_outside,
+)
 from chaos.victim import VARIABLE
-from harness.broker import BrokerKind
+from harness.broker import KINDS
+from harness.broker.cluster import JvmCluster
 from harness.checker import Validity, Verdict, judge, merge
 from harness.growth import Growth
 from harness.history import Attempt, Evidence
@@ -51,6 +65,8 @@ PLACES = {
 }
 # Of somebody else's program, which announces nothing, only the plan is known.
 OUTSIDE = {"KillAfter": "at some moment", "KillAfterRecords": "once it had sent"}
+ROLES_IN_TURN: tuple[NodeRole, NodeRole] = ("leader", "coordinator")
+NODE_KILL_EACH = 3  # attempts: the others die with one node down, or with none
 IN_FLIGHT = ("sending", "flushed, not committed", "committed, not saved")
 
 
@@ -63,6 +79,7 @@ class Round:
     job: Job
     interval_rows: int
     kills: int
+    node_kills: int = 0
 
 
 @dataclass(slots=True)
@@ -102,14 +119,17 @@ def places_of(evidence: Evidence, *, outside_only: bool) -> Counter[str]:
     return Counter(place_of(attempt) for attempt in evidence.attempts if attempt.signal == signal.SIGKILL)
 
 
-def draw_round(seed: int, number: int, *, kills: int, client: Client | None, plain: bool = False) -> Round:
+def draw_round(
+    seed: int, number: int, *, kills: int, client: Client | None, plain: bool = False, node_kills: int = 0
+) -> Round:
     """Draw a job: rows of every kind, tiny to middling intervals, any compression, either client and format.
 
     With `plain`, rows are ASCII on one line each, and nothing but rows: what a program that moves lines can move.
     """
     rng = random.Random(f"{seed}/{number}")
     interval_rows = rng.choice((1, 3, 10, 40, 100))
-    rows = min(6000, interval_rows * kills * 5 + rng.randint(0, 50))
+    batches = kills * 5 + node_kills * BATCHES_OF_NODE_KILL
+    rows = min(6000, interval_rows * batches + rng.randint(0, 50))
     shape = Shape(columns=rng.randint(1, 6), bom=rng.choice((True, False)), huge_rows=rng.choice((0, 0, 1)))
     if plain:
         calm = replace(shape, bom=False, multibyte=False, huge_rows=0, blank_line_rate=0.0)
@@ -122,9 +142,8 @@ def draw_round(seed: int, number: int, *, kills: int, client: Client | None, pla
         "VALUE_FORMAT": value_format,
     }
     chosen: Client = client or ("kafka-python", "confluent")[number % 2]
-    return Round(
-        number, seed, Job(workload.csv, workload.values(value_format), chosen, settings=settings), interval_rows, kills
-    )
+    job = Job(workload.csv, workload.values(value_format), chosen, settings=settings)
+    return Round(number, seed, job, interval_rows, kills, node_kills)
 
 
 def play(world: World, launch: Launch, drawn: Round, *, outside_only: bool) -> tuple[Evidence, list[Attempt]]:
@@ -134,7 +153,7 @@ def play(world: World, launch: Launch, drawn: Round, *, outside_only: bool) -> t
     attempts: list[Attempt] = []
     plans: list[Plan | None] = []
     with LiveReader(world.broker.bootstrap_servers, staged.topic) as live:
-        planner = _outside_plans(rng, drawn, attempts) if outside_only else _plans(rng, drawn, attempts)
+        planner = _outside_plans(rng, drawn, attempts) if outside_only else _plans(rng, drawn, attempts, plans)
         for plan in planner:
             attempts.append(launch(staged, plan, len(attempts) + 1))
             plans.append(plan)
@@ -148,13 +167,18 @@ def play(world: World, launch: Launch, drawn: Round, *, outside_only: bool) -> t
     return evidence, attempts
 
 
-def _plans(rng: random.Random, drawn: Round, attempts: Sequence[Attempt]) -> Iterator[Plan | None]:
+def _plans(
+    rng: random.Random, drawn: Round, attempts: Sequence[Attempt], plans: Sequence[Plan | None]
+) -> Iterator[Plan | None]:
     """Yield a plan for each attempt until the kills are done or hardly any batch is left, then none."""
-    for _ in range(drawn.kills + MOST_ATTEMPTS_BEYOND_KILLS):
+    for _ in range(drawn.kills + drawn.node_kills + MOST_ATTEMPTS_BEYOND_KILLS):
         done = max((step.next_row or 0 for attempt in attempts for step in attempt.steps), default=0)
         batches_left = (len(drawn.job.expected) - done) // drawn.interval_rows - 1
         killed = sum(attempt.signal == signal.SIGKILL for attempt in attempts)
-        if killed >= drawn.kills or batches_left < 1:
+        nodes = sum(isinstance(plan, KillNode) for plan in plans)
+        if nodes < drawn.node_kills and batches_left >= BATCHES_OF_NODE_KILL and len(plans) % NODE_KILL_EACH == 1:
+            yield draw_node_kill(rng, ROLES_IN_TURN[nodes % 2], interval_rows=drawn.interval_rows)
+        elif killed >= drawn.kills or batches_left < 1:
             yield None
         else:
             yield draw(rng, batches_left=batches_left, interval_rows=drawn.interval_rows)
@@ -169,13 +193,18 @@ def _outside_plans(rng: random.Random, drawn: Round, attempts: Sequence[Attempt]
 
 def _counts(plan: Plan | None, attempt: Attempt) -> bool:
     """A kill from outside that came after the end was no strike; any other plan that missed leaves the run unknown."""
+    if isinstance(plan, KillNode):
+        return any(step.fields.get("strike") == str(plan) for step in attempt.steps)
     return plan is not None and not (isinstance(plan, FROM_OUTSIDE) and attempt.signal is None)
 
 
-def launch_victims(nursery: Nursery) -> Launch:
+def launch_victims(nursery: Nursery, node_kills: NodeKills | None = None) -> Launch:
     """Return the function that has our own processor run once."""
 
     def launch(staged: Staged, plan: Plan | None, number: int) -> Attempt:
+        if isinstance(plan, KillNode):
+            assert node_kills is not None, "only three brokers can lose one"
+            return node_kills.run(staged, plan, number, within_s=ATTEMPT_WITHIN_S)
         outside = plan.seconds if isinstance(plan, KillAfter) else None
         inside = "" if plan is None or outside is not None else str(plan)
         environment = {**staged.environment, VARIABLE: inside}
@@ -201,45 +230,78 @@ def launch_command(command: Sequence[str]) -> Launch:
 
 
 def campaign(chosen: argparse.Namespace) -> int:
-    """Run the rounds on two workers; print what was seen; return the exit code of the merged verdict."""
+    """Run the rounds; print what was seen; return the exit code of the merged verdict."""
     seed = secrets.randbelow(2**32) if chosen.seed is None else chosen.seed
     _say(f"seed {seed}: {chosen.rounds} jobs, {chosen.kills} kills each")
     tally, began = Tally(), time.monotonic()
     numbers = range(chosen.first, chosen.first + chosen.rounds)
-    with World(kind=chosen.broker) as world, ThreadPoolExecutor(chosen.workers) as pool:
+    with ExitStack() as opened:
+        world = opened.enter_context(World(kind=chosen.broker))
         _say(f"{world.broker.kind} broker, S3 and DynamoDB are up")
-        shares = [numbers[worker :: chosen.workers] for worker in range(chosen.workers)]
-        for done in [pool.submit(_work, world, chosen, seed, share, tally) for share in shares]:
+        stage = Stage(world, chosen, seed, tally)
+        if isinstance(world.broker, JvmCluster) and not chosen.target:
+            stage.node_kills = opened.enter_context(NodeKills(world.broker))
+        workers = chosen.workers or (1 if stage.node_kills else 2)  # a node that falls would fall for both
+        shares = [numbers[worker::workers] for worker in range(workers)]
+        pool = opened.enter_context(ThreadPoolExecutor(workers))
+        for done in [pool.submit(stage.work, share) for share in shares]:
             done.result()
     _summary(tally, seconds=time.monotonic() - began, outside_only=bool(chosen.target))
+    if stage.node_kills is not None:
+        _say(stage.node_kills.summary())
+        if chosen.node_kills and not stage.node_kills.landed:
+            tally.verdicts.append(Validity.UNKNOWN)
     return EXIT[merge(iter(tally.verdicts))]
 
 
-def _work(world: World, chosen: argparse.Namespace, seed: int, share: range, tally: Tally) -> None:
-    with Nursery() as nursery:
-        launch = launch_command(chosen.target) if chosen.target else launch_victims(nursery)
-        for number in share:
-            drawn = draw_round(seed, number, kills=chosen.kills, client=chosen.client, plain=chosen.plain)
-            evidence, _ = play(world, launch, drawn, outside_only=bool(chosen.target))
-            verdict = judge(evidence)
-            places = places_of(evidence, outside_only=bool(chosen.target))
-            tally.count(drawn, places, verdict)
-            who = chosen.target[-1] if chosen.target else drawn.job.client
-            rows, kills = len(drawn.job.expected), places.total()
-            _say(f"  {number}: {who}, {rows:,} rows by {drawn.interval_rows}, {kills} kills: {verdict.validity}")
-            if verdict.validity is not Validity.VALID:
-                _say_failure(evidence, verdict, chosen, drawn)
+@dataclass(slots=True)
+class Stage:
+    """Where the rounds of one campaign are played, and what it was told."""
 
+    world: World
+    chosen: argparse.Namespace
+    seed: int
+    tally: Tally
+    node_kills: NodeKills | None = None
 
-def _say_failure(evidence: Evidence, verdict: Verdict, chosen: argparse.Namespace, drawn: Round) -> None:
-    folder = Path("runs") / f"{drawn.seed}-{drawn.number}"
-    evidence.save(folder)
-    flags = f"--seed {drawn.seed} --first {drawn.number} --rounds 1 --kills {chosen.kills}"
-    flags += f" --client {chosen.client}" if chosen.client else ""
-    flags += " --plain" if chosen.plain else ""
-    flags += f" -- {shlex.join(chosen.target)}" if chosen.target else ""
-    _say(verdict.summary)
-    _say(f"replay: nox -s chaos -- {flags}   evidence: {folder}/")
+    def work(self, share: range) -> None:
+        """Play these rounds, one after the other."""
+        chosen = self.chosen
+        node_kills = chosen.node_kills if self.node_kills else 0
+        outside_only = bool(chosen.target)
+        with Nursery() as nursery:
+            launch = launch_command(chosen.target) if outside_only else launch_victims(nursery, self.node_kills)
+            for number in share:
+                drawn = draw_round(
+                    self.seed,
+                    number,
+                    kills=chosen.kills,
+                    client=chosen.client,
+                    plain=chosen.plain,
+                    node_kills=node_kills,
+                )
+                evidence, _ = play(self.world, launch, drawn, outside_only=outside_only)
+                verdict = judge(evidence)
+                places = places_of(evidence, outside_only=outside_only)
+                self.tally.count(drawn, places, verdict)
+                who = chosen.target[-1] if outside_only else drawn.job.client
+                rows, kills = len(drawn.job.expected), places.total()
+                _say(f"  {number}: {who}, {rows:,} rows by {drawn.interval_rows}, {kills} kills: {verdict.validity}")
+                if verdict.validity is not Validity.VALID:
+                    self._say_failure(evidence, verdict, number)
+
+    def _say_failure(self, evidence: Evidence, verdict: Verdict, number: int) -> None:
+        folder = Path("runs") / f"{self.seed}-{number}"
+        evidence.save(folder)
+        chosen = self.chosen
+        flags = f"--seed {self.seed} --first {number} --rounds 1 --kills {chosen.kills}"
+        flags += f" --client {chosen.client}" if chosen.client else ""
+        flags += " --plain" if chosen.plain else ""
+        if self.node_kills is not None:
+            flags += f" --broker {self.world.broker.kind} --node-kills {chosen.node_kills}"
+        flags += f" -- {shlex.join(chosen.target)}" if chosen.target else ""
+        _say(verdict.summary)
+        _say(f"replay: nox -s chaos -- {flags}   evidence: {folder}/")
 
 
 def _summary(tally: Tally, *, seconds: float, outside_only: bool) -> None:
@@ -262,11 +324,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first job, to replay one (default 0)")
     parser.add_argument("--kills", type=int, default=12, help="SIGKILLs for each job (default 12)")
     parser.add_argument("--client", choices=["kafka-python", "confluent"], help="by default they take turns")
-    kinds: tuple[BrokerKind, ...] = ("auto", "jvm", "docker", "external")
-    parser.add_argument("--broker", choices=kinds, default="auto")
+    parser.add_argument("--broker", choices=KINDS, default="auto")
     parser.add_argument("--plain", action="store_true", help="rows of ASCII, one line each, for a COMMAND of lines")
+    parser.add_argument(
+        "--node-kills", type=int, default=2, help="SIGKILLs of one of three brokers for each job, with jvm3 (default 2)"
+    )
     parser.add_argument("target", nargs="*", metavar="COMMAND", help="after --: another program to kill and judge")
-    parser.add_argument("--workers", type=int, default=2, help="jobs at once (default 2)")
+    parser.add_argument("--workers", type=int, help="jobs at once (default 2; with jvm3 1)")
 
 
 def _say(line: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from chaos.job import Job, Outcome, run_job
 from chaos.schedule import KillAtStep, Plan, encode, kills_at_rows
-from harness.broker import BrokerUnavailable
+from harness.broker import KINDS, BrokerUnavailable
 from harness.checker import Validity, Verdict, judge
 from harness.history import AT_LEAST_ONCE, EXACTLY_ONCE, Attempt
 from harness.oracle import expected_values
@@ -32,7 +32,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="draws the rows to kill at; printed if not given")
     parser.add_argument("--kills", type=int, default=4, help="how often it is killed (default 4)")
     parser.add_argument("--client", choices=["kafka-python", "confluent"], default="kafka-python")
-    parser.add_argument("--broker", choices=["auto", "jvm", "docker", "external"], default="auto")
+    parser.add_argument("--broker", choices=KINDS, default="auto")
 
 
 def demo(chosen: argparse.Namespace) -> int:

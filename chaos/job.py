@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chaos.schedule import FROM_OUTSIDE, KillAtRow, KillInBatch, Plan
+from chaos.schedule import FROM_OUTSIDE, KillAtRow, KillInBatch, KillNode, Plan
 from chaos.victim import VARIABLE
 from harness.history import (
     Attempt,
@@ -117,20 +117,25 @@ def ended(attempt: Attempt) -> bool:
 
 
 def strikes_of(plans: Sequence[Plan], attempts: Sequence[Attempt]) -> tuple[Strike, ...]:
-    """Say of each plan whether it landed: its victim announced it and died of SIGKILL."""
+    """Say of each plan whether it landed: its victim announced it and died of SIGKILL, or its node's role moved."""
     strikes = []
     sent_by_job = 0
     for plan, attempt in zip(plans, attempts, strict=False):
-        struck = next((step for step in attempt.steps if step.name == "struck"), None)
+        lines = [step for step in attempt.steps if step.name == "struck"]
+        struck = next((line for line in lines if line.fields["strike"] == str(plan)), None)
         in_flight = int(struck.fields["rows_in_flight"]) if struck else 0
         sent_by_job += sum(step.rows or 0 for step in attempt.steps if step.name == "sent")
         part_of_batch = in_flight if isinstance(plan, KillAtRow | KillInBatch) else 0
-        announced = struck is not None or isinstance(plan, FROM_OUTSIDE)  # nobody announces it
+        if isinstance(plan, KillNode):
+            landed = struck is not None and bool(struck.fields["moved"])
+        else:
+            announced = struck is not None or isinstance(plan, FROM_OUTSIDE)  # nobody announces it
+            landed = announced and attempt.signal == signal.SIGKILL
         strikes.append(
             Strike(
                 plan.__class__.__name__,
                 str(plan),
-                landed=announced and attempt.signal == signal.SIGKILL,
+                landed=landed,
                 attempt=attempt.number,
                 rows_sent=sent_by_job + part_of_batch,
                 rows_in_flight=in_flight,

@@ -204,11 +204,7 @@ class Proxy:
 
     def __enter__(self) -> Self:
         self._thread.start()
-
-        async def listen() -> asyncio.Server:
-            return await asyncio.start_server(self._serve, LOOPBACK, self._port, limit=LARGEST_HEAD_BYTES)
-
-        self._listener = self._await(listen())
+        self._listener = self._await(self._listen())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -216,6 +212,9 @@ class Proxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._serve, LOOPBACK, self._port, limit=LARGEST_HEAD_BYTES)
 
     async def _end(self) -> None:
         if self._listener is not None:

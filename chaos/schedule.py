@@ -4,6 +4,8 @@ A plan travels to the victim as text, so that one variable replays it: `row:1234
 records up to row 1234 have reached the broker; `batch:3:17` kills in the run's third batch, when 17 records of it
 have; `step:sent:2` kills just after the second `sent`; `after:0.25` kills from outside, a quarter of a second after
 the start; `records:40` from outside, once 40 records of this attempt are in the partition.
+`leader:sent:2` and `coordinator:sent:2` never reach the victim: they kill one of three brokers just after its second
+`sent`, and with `+run` the victim too.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias, cast, get_args
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,29 @@ class KillAfterRecords:
         return f"records:{self.records}"
 
 
-Plan: TypeAlias = KillAtRow | KillAtStep | KillInBatch | KillAfter | KillAfterRecords
+NodeRole: TypeAlias = Literal["leader", "coordinator"]
+
+
+@dataclass(frozen=True, slots=True)
+class KillNode:
+    """SIGKILL the broker with this role just after the run's n-th step of a name, `with_run` the run too.
+
+    A run that is spared meets `then`, after it has gone on.
+    """
+
+    role: NodeRole
+    step: str
+    time: int
+    with_run: bool
+    then: KillInBatch | None = None
+
+    def __str__(self) -> str:
+        return f"{self.role}{'+run' * self.with_run}:{self.step}:{self.time}"
+
+
+Plan: TypeAlias = KillAtRow | KillAtStep | KillInBatch | KillAfter | KillAfterRecords | KillNode
 FROM_OUTSIDE = (KillAfter, KillAfterRecords)
+BATCHES_OF_NODE_KILL = 6  # that must be left: two before it at most, and some to go on with
 
 
 def parse(text: str) -> Plan:
@@ -85,6 +108,10 @@ def parse(text: str) -> Plan:
         return KillAfter(float(rest))
     if kind == "records":
         return KillAfterRecords(int(rest))
+    role, _, run = kind.partition("+")
+    if role in get_args(NodeRole):
+        step, _, time = rest.partition(":")
+        return KillNode(cast("NodeRole", role), step, int(time), with_run=bool(run))
     raise ValueError(f"{text!r} is no plan")
 
 
@@ -121,6 +148,15 @@ def draw_outside(rng: random.Random, *, interval_rows: int) -> Plan:
     if rng.random() < 0.25:  # noqa: PLR2004  # a quarter
         return KillAfter(rng.uniform(0.3, 3.0))
     return KillAfterRecords(rng.randint(1, 3 * interval_rows))
+
+
+def draw_node_kill(rng: random.Random, role: NodeRole, *, interval_rows: int) -> KillNode:
+    """Draw the death of a node; every third time it takes the run with it."""
+    time = rng.randint(1, 2)
+    step = rng.choice(("read", "sent", "sent", "committed"))
+    then = KillInBatch(time + rng.randint(2, 4), rng.randint(1, max(1, interval_rows - 1)))
+    with_run = rng.random() < 1 / 3
+    return KillNode(role, step, time, with_run, None if with_run else then)
 
 
 def encode(plans: Sequence[Plan]) -> str:

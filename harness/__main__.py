@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-from harness.broker import BrokerKind, BrokerUnavailable
+from harness.broker import KINDS, BrokerKind, BrokerUnavailable
 from harness.checker import Validity, judge
 from harness.cloud import Cloud
 from harness.history import Evidence
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m harness", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     up_command = commands.add_parser("up", help="start broker, S3 and DynamoDB, print their variables, stay")
-    up_command.add_argument("--broker", choices=["auto", "jvm", "docker", "external"], default="auto")
+    up_command.add_argument("--broker", choices=KINDS, default="auto")
     commands.add_parser("image", help="build the small local image for the docker broker")
     report_command = commands.add_parser("report", help="judge a saved run again and write its report.html")
     report_command.add_argument("folder", type=Path)

@@ -21,7 +21,7 @@ from confluent_kafka import (
     Message,
     TopicPartition,
 )
-from confluent_kafka.admin import NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from harness.consumers import (
     Isolation,
@@ -94,20 +94,22 @@ def read(
 
 def offsets(bootstrap_servers: str, topic: str, partition: int = 0, *, within_s: float = 30.0) -> PartitionBounds:
     """Return the first offset kept, the last stable offset and the end. Raises TimedOut with the last error."""
-    admin = admin_client(bootstrap_servers)
     place = TopicPartition(topic, partition)
 
-    def ask(spec: Any, level: IsolationLevel) -> int:  # OffsetSpec's members are untyped
+    def ask(admin: AdminClient, spec: Any, level: IsolationLevel) -> int:  # OffsetSpec's members are untyped
         asked = admin.list_offsets({place: spec}, isolation_level=level, request_timeout=2.0)
-        return int(asked[place].result().offset)
+        offset = int(asked[place].result().offset)
+        if offset < 0:  # how librdkafka says, without an error, that the leader did not answer in time
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
+        return offset
 
     def answer() -> PartitionBounds:
+        admin = admin_client(bootstrap_servers)  # a new one each time: one that knows a fallen leader keeps to it
         # In this order, each is at most the next, however much is written meanwhile.
-        start = ask(OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
-        stable = ask(OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
-        return PartitionBounds(
-            start=start, stable=stable, end=ask(OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
-        )
+        start = ask(admin, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
+        stable = ask(admin, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+        end = ask(admin, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
+        return PartitionBounds(start=start, stable=stable, end=end)
 
     return _persist(answer, within_s=within_s, what=f"the offsets of {topic}-{partition}")
 
@@ -142,10 +144,13 @@ def create_topic(
     configs: Mapping[str, str] | None = None,
     within_s: float = 30.0,
 ) -> None:
-    """Create a topic with one replica and return once every partition has a leader. Raises KafkaException, TimedOut."""
+    """Create a topic with as many replicas as is the broker's default; return once every partition has a leader.
+
+    Raises KafkaException, TimedOut.
+    """
     admin = admin_client(bootstrap_servers)
     asked = admin.create_topics(
-        [NewTopic(topic, num_partitions=partitions, replication_factor=1, config=dict(configs or {}))],
+        [NewTopic(topic, num_partitions=partitions, replication_factor=-1, config=dict(configs or {}))],
         operation_timeout=within_s,
         request_timeout=within_s,
     )

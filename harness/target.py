@@ -78,7 +78,7 @@ class Target:
         code = self._process.returncode
         return Attempt(self.number, code if code >= 0 else None, -code if code < 0 else None, tuple(self.steps))
 
-    def await_step(self, matches: Callable[[Step], bool], *, within_s: float, what: str) -> Step:
+    def await_step(self, matches: Callable[[Step], bool], *, within_s: float, what: str, every_s: float = 0.05) -> Step:
         """Return the first step that matches. Raises TimedOut, also when the process has ended without one."""
 
         def look() -> Step | bool | None:
@@ -86,7 +86,7 @@ class Target:
             found = next(filter(matches, list(self.steps)), None)
             return found or (ended and not self._reader.is_alive())
 
-        found = until(look, within_s=within_s, what=what)
+        found = until(look, within_s=within_s, what=what, every_s=every_s)
         if not isinstance(found, Step):
             raise TimeoutError(f"the process ended without {what}; {self.stderr}")
         return found

@@ -27,6 +27,7 @@ from processor.topic_rules import TopicFacts, require_topic
 T = TypeVar("T")
 
 READ_TIMEOUT_S = 10.0
+TRIES = 4  # within that time, should each run out of its own: a client that knows a fallen leader does not let go of it
 DEFAULT_MESSAGE_BYTES = 1_048_588  # the broker's default of max.message.bytes, until `describe` has asked
 FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})  # noqa: SLF001
 TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
@@ -45,6 +46,7 @@ UNKNOWN_TOPIC = frozenset({
 PASSING = frozenset({
     KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._WAIT_COORD,  # noqa: SLF001
+    KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._NOENT,  # noqa: SLF001  # the last: no leader is known
 })  # fmt: skip
 LOGGER = logging.getLogger("csv-to-kafka.librdkafka")
 URL_SAFE = str.maketrans("+/", "-_")  # the form in which Kafka's own tools show a topic id
@@ -84,10 +86,11 @@ class ConfluentReads:
 
         def offsets(admin: AdminClient) -> PartitionBounds:
             def at(spec: OffsetSpec, isolation: IsolationLevel) -> int:
-                asked = admin.list_offsets(
-                    {self._place(): spec}, isolation_level=isolation, request_timeout=READ_TIMEOUT_S
-                )
-                return int(_result(next(iter(asked.values()))).offset)
+                asked = admin.list_offsets({self._place(): spec}, isolation_level=isolation, request_timeout=_a_try_s())
+                offset = int(_result(next(iter(asked.values()))).offset)
+                if offset < 0:  # how librdkafka says, without an error, that the leader did not answer in time
+                    raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
+                return offset
 
             # Stable before end: a record that arrives in between must not look like one that is stable.
             stable = at(OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
@@ -174,16 +177,16 @@ class ConfluentReads:
 
     def _topic_facts(self, admin: AdminClient) -> TopicFacts:
         name = self._settings.topic
-        cluster_id = str(_result(admin.describe_cluster(request_timeout=READ_TIMEOUT_S)).cluster_id)
+        cluster_id = str(_result(admin.describe_cluster(request_timeout=_a_try_s())).cluster_id)
         try:
-            asked = admin.describe_topics(TopicCollection([name]), request_timeout=READ_TIMEOUT_S)
+            asked = admin.describe_topics(TopicCollection([name]), request_timeout=_a_try_s())
             found = _result(asked[name])
         except KafkaException as error:
             if error.args[0].code() in UNKNOWN_TOPIC:
                 return TopicFacts(cluster_id, "", frozenset(), "", 0)
             raise
         resource = ConfigResource(ResourceType.TOPIC, name)
-        configs = _result(admin.describe_configs([resource], request_timeout=READ_TIMEOUT_S)[resource])
+        configs = _result(admin.describe_configs([resource], request_timeout=_a_try_s())[resource])
         return TopicFacts(
             cluster_id,
             str(found.topic_id).translate(URL_SAFE),
@@ -193,14 +196,21 @@ class ConfluentReads:
         )
 
     def _ask(self, question: Callable[[AdminClient], T]) -> T:
-        """Ask through the admin client within a bound; it is kept, or its futures would be destroyed with it."""
-        if self._admin is None:
-            self._admin = AdminClient(self._connection())
-        admin = self._admin
+        """Ask through the admin client within a bound; one that failed is not asked again."""
+
+        def ask() -> T:
+            if self._admin is None:
+                self._admin = AdminClient(self._connection())
+            admin = self._admin  # kept, or its futures would be destroyed with it
+            try:
+                return question(admin)
+            except (KafkaException, TimeoutError):
+                admin.poll(0)  # serves error_cb
+                self._admin = None
+                raise
+
         try:
-            return self._translated(
-                lambda: insisted(lambda: question(admin), passing=_passing, timeout_s=READ_TIMEOUT_S)
-            )
+            return self._translated(lambda: insisted(ask, passing=_passing, timeout_s=READ_TIMEOUT_S))
         except ProcessorError:
             self._forget_clients()
             raise
@@ -216,12 +226,18 @@ class ConfluentReads:
             raise _translate(error, self._settings, self._heard) from error
 
 
+def _a_try_s() -> float:
+    return READ_TIMEOUT_S / TRIES
+
+
 def _result(future: Future[T]) -> T:
     return future.result(timeout=READ_TIMEOUT_S)
 
 
 def _passing(error: Exception) -> bool:
     """A coordinator that is being elected, say; but a topic that is not there stays away."""
+    if isinstance(error, TimeoutError):
+        return True
     if not isinstance(error, KafkaException) or not isinstance(error.args[0], KafkaError):
         return False
     said = error.args[0]

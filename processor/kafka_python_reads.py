@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from base64 import urlsafe_b64encode
@@ -21,6 +22,7 @@ from processor.topic_rules import TopicFacts, require_topic
 T = TypeVar("T")
 
 READ_TIMEOUT_S = 10.0
+TRIES = 4  # within that time, should each run out of its own: one broker that is silent must leave time for another
 POLL_MS = 500
 DEFAULT_MESSAGE_BYTES = 1_048_588  # the broker's default of max.message.bytes, until `describe` has asked
 
@@ -32,6 +34,7 @@ class KafkaPythonReads:
         self._settings = settings
         self._partition = TopicPartition(settings.topic, settings.partition)
         self._admin: KafkaAdminClient | None = None
+        self._servers = settings.bootstrap_servers.split(",")
         self._largest_record_bytes = DEFAULT_MESSAGE_BYTES
 
     def describe(self) -> Destination:
@@ -82,21 +85,33 @@ class KafkaPythonReads:
         finally:
             consumer.close(autocommit=False)
 
-    def _connection(self) -> dict[str, Any]:
-        return {
-            "bootstrap_servers": self._settings.bootstrap_servers.split(","),
-            "bootstrap_timeout_ms": int(READ_TIMEOUT_S * 800),  # it says why, if it may speak before our bound does
-            "client_id": "csv-to-kafka",
-        }
+    def _client(self, make: Callable[..., T], **chosen: Any) -> T:
+        """Make a client, asking one server for the others; when it is silent or gone, the next try asks another.
+
+        Left to itself, kafka-python draws a server at random and waits for it alone until its time is over.
+        """
+        try:
+            return make(
+                client_id="csv-to-kafka",
+                bootstrap_servers=self._servers[:1],
+                bootstrap_timeout_ms=int(READ_TIMEOUT_S / TRIES * 1000),
+                reconnect_backoff_max_ms=1_000,  # a broker that is back is found within a second
+                **chosen,
+            )
+        except kafka_errors.KafkaError:
+            self._servers.append(self._servers.pop(0))
+            raise
 
     def _consumer(self, start_offset: int) -> KafkaConsumer:
-        consumer = KafkaConsumer(
-            isolation_level="read_committed",  # the default would show what no reader of ours may see
-            enable_auto_commit=False,
-            group_id=None,
-            auto_offset_reset="none",  # a gap must raise, not skip
-            request_timeout_ms=int(READ_TIMEOUT_S * 1000),
-            **self._connection(),
+        consumer = self._insist(
+            lambda: self._client(
+                KafkaConsumer,
+                isolation_level="read_committed",  # the default would show what no reader of ours may see
+                enable_auto_commit=False,
+                group_id=None,
+                auto_offset_reset="none",  # a gap must raise, not skip
+                request_timeout_ms=int(READ_TIMEOUT_S * 1000),
+            )
         )
         consumer.assign([self._partition])
         consumer.seek(self._partition, start_offset)
@@ -129,19 +144,26 @@ class KafkaPythonReads:
 
         def ask() -> T:
             if self._admin is None:
-                self._admin = KafkaAdminClient(
-                    request_timeout_ms=int(READ_TIMEOUT_S * 1000), reconnect_backoff_max_ms=1_000, **self._connection()
-                )
-            return question(self._admin)
-
-        def insist() -> T:
-            return insisted(ask, passing=_passing, timeout_s=READ_TIMEOUT_S * 0.8)
+                self._admin = self._client(KafkaAdminClient, request_timeout_ms=int(READ_TIMEOUT_S / TRIES * 1000))
+            admin = self._admin
+            try:
+                return question(admin)
+            except Exception:
+                self._admin = None  # it may remember a leader or a coordinator that has fallen
+                with contextlib.suppress(Exception):
+                    admin.close()
+                raise
 
         try:
-            return self._translated(lambda: bounded(insist, timeout_s=READ_TIMEOUT_S, what=what))
+            return self._translated(lambda: bounded(lambda: self._insist(ask), timeout_s=READ_TIMEOUT_S, what=what))
         except ProcessorError:
-            self._admin = None
+            self._admin = None  # one that ran out of time says nothing
             raise
+
+    @staticmethod
+    def _insist(ask: Callable[[], T]) -> T:
+        """Ask until there is an answer; what the last try says is heard before READ_TIMEOUT_S is over."""
+        return insisted(ask, passing=_passing, timeout_s=READ_TIMEOUT_S * (TRIES - 1) / TRIES)
 
     def _translated(self, call: Callable[[], T]) -> T:
         """Run a call of the vendor's and raise our errors in the place of its own."""

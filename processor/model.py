@@ -208,6 +208,9 @@ class Checkpoint:
 
 LINGER_MS = 50  # a request leaves when it is full; the last one is flushed
 FENCE_TIMEOUT_S = 30.0  # a fence waits for an earlier commit's end; longer than a broker's restart
+# A send of which nothing is acknowledged for so long is given up: each client has been seen to wait in an open
+# transaction for a coordinator that had moved, and a new producer goes on within seconds.
+STALLED_AFTER_S = 8.0
 SHORTEST_TRANSACTION_MS = 1_000
 
 

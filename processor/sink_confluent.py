@@ -11,11 +11,18 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 from processor import group_offset
 from processor.bounded import bounded
 from processor.confluent_reads import READ_TIMEOUT_S, ConfluentReads
-from processor.model import FENCE_TIMEOUT_S, LINGER_MS, Batch, CommittedPosition, Delivery, SinkSettings
+from processor.model import (
+    FENCE_TIMEOUT_S,
+    LINGER_MS,
+    STALLED_AFTER_S,
+    Batch,
+    CommittedPosition,
+    Delivery,
+    SinkSettings,
+)
 from processor.topic_rules import RECORD_OVERHEAD_BYTES, refuse_large
 
 PRODUCE_BATCH_BYTES = 1_000_000
-STALLED_AFTER_S = 8.0
 FLUSH_SLICE_S = 1.0
 # A batch is flushed before the next one, so these only have to be larger than any batch: a queue that fills up in
 # the middle of `produce_batch` would leave a hole.
@@ -147,11 +154,7 @@ class ConfluentSink(ConfluentReads):
 
 
 def _flush_while_it_moves(producer: Producer) -> int:
-    """Flush until nothing is left or nothing has moved for a while; return what is left.
-
-    After a broker's restart librdkafka has been seen to hang in an open transaction until its timeout; a new
-    producer goes on within seconds.
-    """
+    """Flush until nothing is left or nothing has moved for a while; return what is left."""
     left, moved = len(producer), time.monotonic()
     while left and time.monotonic() - moved < STALLED_AFTER_S:
         now_left = producer.flush(FLUSH_SLICE_S)

@@ -12,7 +12,15 @@ from kafka.structs import OffsetAndMetadata
 from processor import group_offset
 from processor.bounded import bounded
 from processor.kafka_python_reads import READ_TIMEOUT_S, KafkaPythonReads
-from processor.model import FENCE_TIMEOUT_S, LINGER_MS, Batch, CommittedPosition, Delivery, SinkSettings
+from processor.model import (
+    FENCE_TIMEOUT_S,
+    LINGER_MS,
+    STALLED_AFTER_S,
+    Batch,
+    CommittedPosition,
+    Delivery,
+    SinkSettings,
+)
 from processor.topic_rules import RECORD_OVERHEAD_BYTES, refuse_large
 
 # Measured: one request of up to 1 MB carries thousands of rows; smaller ones cost a round trip each at 1 in flight.
@@ -32,7 +40,7 @@ class KafkaPythonSink(KafkaPythonReads):
         self.discard()
 
         def start() -> KafkaProducer:
-            producer = KafkaProducer(**self._producer_settings())
+            producer = self._insist(lambda: self._client(KafkaProducer, **self._producer_settings()))
             if self._exactly_once:
                 producer.init_transactions()
             return producer
@@ -94,7 +102,7 @@ class KafkaPythonSink(KafkaPythonReads):
         topic, partition, send = self._settings.topic, self._settings.partition, producer.send
         futures = [send(topic, value, partition=partition) for value in batch.values]
         limit_s = self._settings.delivery_timeout_ms / 1000
-        producer.flush(timeout=limit_s)
+        producer.flush(timeout=min(STALLED_AFTER_S, limit_s))  # for each request in turn
         # flush() alone proves nothing: it ignores failed records, and a batch that was split wakes it too soon.
         deadline = time.monotonic() + limit_s
         for future in futures:
@@ -120,9 +128,7 @@ class KafkaPythonSink(KafkaPythonReads):
             "retry_backoff_ms": 20,  # a fence asks again while the coordinator ends what a dead run left open
             "linger_ms": LINGER_MS,  # a request leaves when it is full; the last one is flushed
             "allow_auto_create_topics": False,  # a misspelt topic is an error, not a new topic
-            "reconnect_backoff_max_ms": 1_000,  # a broker that is back is found within a second
             "metrics_enabled": False,  # nobody reads them, and they cost time for each record
-            **self._connection(),
         }
         if self._exactly_once:
             chosen["transactional_id"] = settings.transactional_id

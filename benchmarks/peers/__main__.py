@@ -21,7 +21,7 @@ from benchmarks.peers.count import count_rows
 from benchmarks.peers.peer import Peer, PeerUnavailable, Prepared
 from benchmarks.peers.programs import TRANSACTION_ROWS, confluent_script, kafka_python_loop, kcat, perf_test
 from benchmarks.peers.rows import prepare, rows_of_116_bytes
-from harness.broker.jars import KAFKA_VERSION
+from harness.broker.jars import kafka_version
 from harness.world import World
 
 
@@ -119,7 +119,7 @@ def main() -> int:
                     print(f"NOT RUN: {peer.name}, {why}")
         table = measure(world, peers, prepared, rounds=chosen.rounds, warm_up=chosen.warm_up)
         resumes = resume_all(world, peers, prepared, table)
-    print(f"{prepared.rows:,} rows of {bytes_each}, lz4, one partition; Kafka {KAFKA_VERSION},")
+    print(f"{prepared.rows:,} rows of {bytes_each}, lz4, one partition; Kafka {kafka_version()},")
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
     print("\n".join(table.lines(peers, resumes)))
     return 0

@@ -19,7 +19,7 @@ from benchmarks.runs import Run
 from benchmarks.scale import Scale, chosen_scale
 from benchmarks.stage import BROKER_PROPERTIES, Stage
 from harness.broker import BrokerUnavailable, open_broker
-from harness.broker.jars import KAFKA_VERSION
+from harness.broker.jars import kafka_version
 from harness.cloud import Cloud
 from harness.plugin import broker_kind, not_run
 from harness.world import World
@@ -68,6 +68,6 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
         "platform": platform.platform(),
         "load": {"before": _load_before[0], "after": os.getloadavg()[0]},
         "scale": chosen_scale().name,
-        "broker": f"{broker_kind()}, Apache Kafka {KAFKA_VERSION}" if broker_kind() != "external" else "external",
+        "broker": f"{broker_kind()}, Apache Kafka {kafka_version()}" if broker_kind() != "external" else "external",
         "versions": {name: version(name) for name in PACKAGES},
     }

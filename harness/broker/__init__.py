@@ -1,6 +1,7 @@
 """Real Kafka brokers behind one interface, chosen by what the machine has.
 
 jvm       a plain process; jars and JRE come with pip installs
+jvm3      three of them, replicated: the setting of production
 docker    a container, through testcontainers
 external  bring your own: `KAFKA_BOOTSTRAP_SERVERS`; it cannot be killed, stopped or paused
 """
@@ -11,17 +12,18 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, get_args
 
 from harness.broker.unavailable import BrokerUnavailable
 
-__all__ = ["Broker", "BrokerKind", "BrokerUnavailable", "choose_kind", "open_broker"]
+__all__ = ["KINDS", "Broker", "BrokerKind", "BrokerUnavailable", "choose_kind", "open_broker"]
 
-BrokerKind = Literal["auto", "jvm", "docker", "external"]
+BrokerKind = Literal["auto", "jvm", "jvm3", "docker", "external"]
+KINDS: tuple[BrokerKind, ...] = get_args(BrokerKind)
 
 
 class Broker(Protocol):
-    """One broker. As a context manager it starts at once and is closed at the end.
+    """One broker, or several that answer as one. As a context manager it starts at once and is closed at the end.
 
     After `stop` or `kill`, `start` brings it back with the same storage at the same address. What a broker cannot
     do raises BrokerUnavailable.
@@ -29,11 +31,11 @@ class Broker(Protocol):
 
     @property
     def kind(self) -> str:
-        """Return jvm, docker or external."""
+        """Return jvm, jvm3, docker or external."""
 
     @property
     def bootstrap_servers(self) -> str:
-        """Return the address; it never changes, not while the broker is down either."""
+        """Return the address, or several with commas; it never changes, not while the broker is down either."""
 
     @property
     def log_path(self) -> Path | None:
@@ -81,6 +83,10 @@ def open_broker(
         from harness.broker.docker import DockerBroker  # noqa: PLC0415
 
         return DockerBroker(folder=folder, properties=properties)
+    if chosen == "jvm3":
+        from harness.broker.cluster import JvmCluster  # noqa: PLC0415
+
+        return JvmCluster(folder=folder, properties=properties)
     from harness.broker.jvm import JvmBroker  # noqa: PLC0415
 
     return JvmBroker(folder=folder, properties=properties)

@@ -23,8 +23,8 @@ from harness.broker import jars
 from harness.broker.jre import java_home
 from harness.broker.unavailable import BrokerUnavailable
 
-LOCAL_IMAGE = f"csv-to-kafka-broker:{jars.KAFKA_VERSION}"
-PUBLIC_IMAGE = f"apache/kafka:{jars.KAFKA_VERSION}"
+LOCAL_IMAGE = f"csv-to-kafka-broker:{jars.kafka_version()}"
+PUBLIC_IMAGE = f"apache/kafka:{jars.kafka_version()}"
 PULL_WITHIN_S = 120.0
 NO_ANSWER_WITHIN_S = 20
 

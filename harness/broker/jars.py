@@ -1,7 +1,7 @@
 """Kafka's jars: resolved once by jgo, each one checked against a committed list of sha256 sums.
 
-`python -m harness.broker.jars kafka` prints a new list for the pinned versions of that set; commit it as
-`jars.sha256` after an upgrade, that of `tools` as `tools.sha256`.
+`KAFKA_VERSION` chooses one of the brokers that have a list; `python -m harness.broker.jars kafka` prints a new one for
+it, to be committed as `kafka-VERSION.sha256`, and that of `tools` as `tools-VERSION.sha256`.
 """
 
 from __future__ import annotations
@@ -23,31 +23,47 @@ from harness.broker.unavailable import BrokerUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KAFKA_VERSION = "4.3.1"
+NEWEST = "4.3.1"
 # Kafka's own poms leave the logging backend to the distribution; without one every log would be empty. It is resolved
 # apart: together, the versions that log4j's pom recommends would replace Kafka's own (3.9.1 clients).
-_LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
+_LOGGING = {"4": "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4", "3": "org.slf4j:slf4j-reload4j:1.7.36"}
 
 
 @dataclass(frozen=True, slots=True)
 class JarSet:
-    """Jars that make one class path. `coordinates` are resolved one after the other, those joined by `+` together."""
+    """Jars of one version that make one class path. `artifacts` of Kafka's are resolved together."""
 
     name: str
-    coordinates: tuple[str, ...]
-    listing: str
+    version: str
+    artifacts: tuple[str, ...]
+
+    @property
+    def coordinates(self) -> tuple[str, str]:
+        """Return what is resolved, one after the other."""
+        ours = "+".join(f"org.apache.kafka:{artifact}:{self.version}" for artifact in self.artifacts)
+        return ours, _LOGGING[self.version.partition(".")[0]]
 
     @property
     def list_path(self) -> Path:
-        """Return the committed list of sums."""
-        return Path(__file__).with_name(self.listing)
+        """Return the committed list of sums. Raises BrokerUnavailable when this version has none."""
+        path = Path(__file__).with_name(f"{self.name}-{self.version}.sha256")
+        if not path.exists():
+            known = sorted(other.stem.partition("-")[2] for other in path.parent.glob(f"{self.name}-*.sha256"))
+            raise BrokerUnavailable(f"there is no list of the jars of Kafka {self.version}, only of {', '.join(known)}")
+        return path
 
 
-KAFKA = JarSet("kafka", (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", _LOGGING), "jars.sha256")
-_TOOLS = "+".join(
-    f"org.apache.kafka:{part}:{KAFKA_VERSION}" for part in ("connect-runtime", "connect-file", "kafka-tools")
-)
-TOOLS = JarSet("tools", (_TOOLS, _LOGGING), "tools.sha256")
+TOOLS = JarSet("tools", NEWEST, ("connect-runtime", "connect-file", "kafka-tools"))
+
+
+def kafka_version() -> str:
+    """Return the version of the brokers that are made here: `KAFKA_VERSION`, else the newest."""
+    return os.environ.get("KAFKA_VERSION") or NEWEST
+
+
+def broker_of(version: str) -> JarSet:
+    """Return the jars of a broker."""
+    return JarSet("kafka", version, ("kafka_2.13",))
 
 
 def cache_folder() -> Path:
@@ -59,8 +75,8 @@ def cache_folder() -> Path:
 
 
 def kafka_jars(cache: Path | None = None) -> list[Path]:
-    """Return the jars of the pinned broker. Raises BrokerUnavailable, as `fetch` does."""
-    return fetch(KAFKA, cache)
+    """Return the jars of the chosen broker. Raises BrokerUnavailable, as `fetch` does."""
+    return fetch(broker_of(kafka_version()), cache)
 
 
 def fetch(jar_set: JarSet, cache: Path | None = None) -> list[Path]:
@@ -68,8 +84,8 @@ def fetch(jar_set: JarSet, cache: Path | None = None) -> list[Path]:
 
     Raises BrokerUnavailable when they cannot be fetched or are not the ones listed.
     """
-    listed = _listed(jar_set)
-    folder = (cache or cache_folder()) / f"{jar_set.name}-{KAFKA_VERSION}"
+    listed = _listed(jar_set.list_path)
+    folder = (cache or cache_folder()) / f"{jar_set.name}-{jar_set.version}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _locked(folder.with_name(f"{folder.name}.lock")):
         if not folder.is_dir() or differences(folder, listed):
@@ -92,9 +108,9 @@ def sha256_sums(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*.jar"))}
 
 
-def _listed(jar_set: JarSet) -> dict[str, str]:
-    """Read the committed list, in the format of sha256sum."""
-    lines = [line.split() for line in jar_set.list_path.read_text(encoding="ascii").splitlines() if line]
+def _listed(path: Path) -> dict[str, str]:
+    """Read a committed list, in the format of sha256sum."""
+    lines = [line.split() for line in path.read_text(encoding="ascii").splitlines() if line]
     return {name: sha256 for sha256, name in lines}
 
 
@@ -141,7 +157,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _print_list(name_of_set: str) -> None:
-    jar_set = {each.name: each for each in (KAFKA, TOOLS)}[name_of_set]
+    jar_set = {each.name: each for each in (broker_of(kafka_version()), TOOLS)}[name_of_set]
     with tempfile.TemporaryDirectory() as work:
         for name, sha256 in sha256_sums(_resolve(jar_set, Path(work))).items():
             sys.stdout.write(f"{sha256}  {name}\n")

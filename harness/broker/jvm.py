@@ -22,13 +22,19 @@ from harness.broker.unavailable import BrokerUnavailable
 READY_WITHIN_S = 60.0
 STOPPED_WITHIN_S = 30.0
 _CLEAN_RETURNCODES = (0, 128 + signal.SIGTERM)  # the JVM reports the signal it shut down for as a shell would
-_LOG4J = """\
+_LOG4J_2 = """\
 rootLogger.level = INFO
 rootLogger.appenderRef.stdout.ref = STDOUT
 appender.stdout.type = Console
 appender.stdout.name = STDOUT
 appender.stdout.layout.type = PatternLayout
 appender.stdout.layout.pattern = %d{ISO8601} %p %m (%c)%n
+"""
+_LOG4J_1 = """\
+log4j.rootLogger=INFO, stdout
+log4j.appender.stdout=org.apache.log4j.ConsoleAppender
+log4j.appender.stdout.layout=org.apache.log4j.PatternLayout
+log4j.appender.stdout.layout.ConversionPattern=%d{ISO8601} %p %m (%c)%n
 """
 
 
@@ -58,6 +64,7 @@ class JvmBroker:
         self._extra = dict(properties or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: Guard | None = None
+        self.cluster_id = fresh_cluster_id()
         self._port, self._controller_port, second_port = free_ports(3)
         self.bootstrap_servers = f"{LOOPBACK}:{self._port}"
         self.log_path = self._folder / "broker.log"
@@ -67,6 +74,15 @@ class JvmBroker:
 
     def start(self) -> None:
         """Start the broker and return once it serves. Raises BrokerUnavailable, or TimedOut with the log's name."""
+        self.launch()
+        try:
+            wait_until_ready(self.bootstrap_servers, within_s=READY_WITHIN_S, still_alive=self.assert_alive)
+        except BaseException:
+            self._end(signal.SIGKILL)
+            raise
+
+    def launch(self) -> None:
+        """Start the process and return at once: one of several brokers serves only when there are others."""
         if self._process is not None:
             raise RuntimeError("the broker runs already")
         leftovers.sweep()
@@ -74,12 +90,12 @@ class JvmBroker:
         properties = self._write_properties()
         if not (self._folder / "storage" / "meta.properties").exists():
             self._format(java, class_path, properties)
-        self._launch([*self._command(java, class_path), "kafka.Kafka", str(properties)])
-        try:
-            wait_until_ready(self.bootstrap_servers, within_s=READY_WITHIN_S, still_alive=self._assert_alive)
-        except BaseException:
-            self._end(signal.SIGKILL)
-            raise
+        self._run([*self._command(java, class_path), "kafka.Kafka", str(properties)])
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and neither stopped nor killed since."""
+        return self._process is not None
 
     def stop(self) -> None:
         """Shut the broker down cleanly; its storage stays. Raises AssertionError when it died of something else."""
@@ -130,7 +146,8 @@ class JvmBroker:
         }
 
     def _write_properties(self) -> Path:
-        (self._folder / "log4j2.properties").write_text(_LOG4J, encoding="ascii")
+        (self._folder / "log4j2.properties").write_text(_LOG4J_2, encoding="ascii")
+        (self._folder / "log4j.properties").write_text(_LOG4J_1, encoding="ascii")  # Kafka 3 reads this one
         properties = server_properties(
             listen=self.bootstrap_servers,
             advertised=self.bootstrap_servers,
@@ -147,6 +164,7 @@ class JvmBroker:
             str(java),
             "-Xmx512m",
             f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}",
+            f"-Dlog4j.configuration=file:{self._folder / 'log4j.properties'}",
             "-cp",
             class_path,
         ]
@@ -155,7 +173,7 @@ class JvmBroker:
         command = [*self._command(java, class_path), "kafka.tools.StorageTool", "format"]
         with self.log_path.open("ab") as log:
             done = subprocess.run(
-                [*command, "--cluster-id", fresh_cluster_id(), "--config", str(properties)],
+                [*command, "--cluster-id", self.cluster_id, "--config", str(properties)],
                 stdout=log,
                 stderr=log,
                 check=False,
@@ -164,7 +182,7 @@ class JvmBroker:
         if done.returncode != 0:
             raise BrokerUnavailable(f"formatting the storage ended with {done.returncode}; log: {self.log_path}")
 
-    def _launch(self, command: list[str]) -> None:
+    def _run(self, command: list[str]) -> None:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=self._folder
@@ -194,7 +212,8 @@ class JvmBroker:
             raise RuntimeError("the broker is not running")
         return self._process
 
-    def _assert_alive(self) -> None:
+    def assert_alive(self) -> None:
+        """Raise BrokerUnavailable, with the end of the log, when the process has ended by itself."""
         returncode = self._running().poll()
         if returncode is not None:
             tail = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-5:]

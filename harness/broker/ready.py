@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -15,12 +15,34 @@ _SILENT.propagate = False
 _SILENT.addHandler(logging.NullHandler())
 
 
-def wait_until_ready(bootstrap_servers: str, *, within_s: float, still_alive: Callable[[], None]) -> None:
+def wait_until_ready(
+    bootstrap_servers: str, *, within_s: float, still_alive: Callable[[], None], nodes: Collection[int] = ()
+) -> None:
     """Return once the broker lists itself and leads every partition it has.
 
-    `still_alive` is asked before each try and raises when waiting has become pointless. Raises TimedOut.
+    With `nodes`, once all of them are there, and every replica is in sync. `still_alive` is asked before each try and
+    raises when waiting has become pointless. Raises TimedOut.
     """
-    admin = AdminClient(
+    admin = quiet_admin(bootstrap_servers)
+
+    def serves() -> bool:
+        still_alive()
+        try:
+            metadata = admin.list_topics(timeout=1)
+        except KafkaException:
+            return False
+        parts = [part for topic in metadata.topics.values() for part in topic.partitions.values()]
+        # A broker that was killed answers before it has left its old session, as the leader of nothing.
+        led = bool(metadata.brokers) and all(part.leader != -1 for part in parts)
+        whole = set(nodes) <= metadata.brokers.keys() and all(set(part.isrs) == set(part.replicas) for part in parts)
+        return led and (whole or not nodes)
+
+    until(serves, within_s=within_s, what=f"the broker at {bootstrap_servers} to answer with metadata")
+
+
+def quiet_admin(bootstrap_servers: str) -> AdminClient:
+    """Return an admin client that finds a broker as soon as it is there, and says nothing while it is not."""
+    return AdminClient(
         {
             "bootstrap.servers": bootstrap_servers,
             "reconnect.backoff.ms": 50,
@@ -29,15 +51,3 @@ def wait_until_ready(bootstrap_servers: str, *, within_s: float, still_alive: Ca
         },
         logger=_SILENT,
     )
-
-    def serves() -> bool:
-        still_alive()
-        try:
-            metadata = admin.list_topics(timeout=1)
-        except KafkaException:
-            return False
-        leaders = [part.leader for topic in metadata.topics.values() for part in topic.partitions.values()]
-        # A broker that was killed answers before it has left its old session, as the leader of nothing.
-        return bool(metadata.brokers) and -1 not in leaders
-
-    until(serves, within_s=within_s, what=f"the broker at {bootstrap_servers} to answer with metadata")
