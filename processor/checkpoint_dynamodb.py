@@ -112,6 +112,9 @@ class CheckpointManager:
                 "skipped": position.skipped,
             }
             condition += " AND last_line <= :last_line"
+        if "start_offset" not in changes and (position is not None or changes.get("status") is Status.COMPLETED):
+            # A claim of ours that was sent twice can make a deleted item anew behind our back: it is not begun.
+            condition += " AND attribute_exists(start_offset)"
         if not self._update(changes, condition, values):
             self._explain_refusal(position)
 

@@ -165,11 +165,11 @@ class Checkpoints(Protocol):
         """
 
     def save(self, position: Position, *, next_offset: int | None) -> None:
-        """Save the position of committed rows; `next_offset` None leaves the saved one.
+        """Save the position of committed rows, after `begin`; `next_offset` None leaves the saved one.
 
         Never overwrites a newer epoch, never goes back. Raises Superseded when another run holds the lease,
         Contradiction when the item counts more rows under our own lease, CheckpointUnavailable when the write may or
-        may not have happened or the item is gone.
+        may not have happened, and when the item is gone or was made anew and not begun.
         """
 
     def finish(self, status: Status, *, rows: int | None = None, error: str | None = None) -> None:

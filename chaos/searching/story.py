@@ -113,8 +113,11 @@ class Story:
 
     @property
     def is_put_back(self) -> bool:
-        """Whether the position is still the one that it was put back to from outside."""
-        return self.put_back is not None and self.job.partition.group_offsets.get(GROUP) == self.put_back[1]
+        """Whether the position is the one that it was put back to from outside, and no commit is about to move it."""
+        partition = self.job.partition
+        if self.put_back is None or partition.is_settling:
+            return False
+        return partition.group_offsets.get(GROUP) == self.put_back[1]
 
     @property
     def due_exit(self) -> int:

@@ -263,6 +263,23 @@ BUGS = (
             ),
         ),
     ),
+    Bug(
+        "saves-into-an-item-not-begun",
+        "A deleted item was made anew by the run's own claim, sent twice and late, and the run saved into it: an item"
+        " that no run can read, 6 for ever",
+        "stories in bulk, seed 20261124",
+        (
+            Told(
+                "rows=1 interval=1 csv=0 lag=no exactly-once:"
+                " checkpoint-lost before sink.send:1; table.update_item:1 fails late 11; run",
+                {"harness.fakes.checkpoints._admits": old.saves_into_an_item_that_is_not_begun},
+            ),
+            ByTest(
+                "harness/tests/contracts/test_checkpoints_contract.py",
+                "TestSave::test_item_made_anew_by_the_runs_own_claim_is_unavailable_until_it_is_begun",
+            ),
+        ),
+    ),
 )
 
 

@@ -99,3 +99,12 @@ def takes_records_for_those_of_any_object(_original: Any) -> Any:
         return records
 
     return of_the_same_object
+
+
+def saves_into_an_item_that_is_not_begun(original: Any) -> Any:
+    """Ask for no more than the lease."""
+
+    def admits(stored: Any, **facts: Any) -> Any:
+        return original({"start_offset": 0, **stored}, **facts)
+
+    return admits

@@ -203,6 +203,9 @@ def _admits(stored: Attributes, *, lease: Lease, changes: Mapping[str, int | str
     if changes.get("status") in ("STOPPED", "FAILED") and stored.get("status") == "COMPLETED":
         return False
     saved, row = stored.get("last_line"), changes.get("last_line")
+    is_begun = "start_offset" in stored or "start_offset" in changes
+    if not is_begun and (row is not None or changes.get("status") == "COMPLETED"):
+        return False
     return row is None or (isinstance(saved, int) and isinstance(row, int) and saved <= row)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.fakes import ContractBroken, FakeCheckpoints, FakeCheckpointTable, FakePartition, FakeSink, Faults
+from harness.tests.contracts.job import BEGINNING, START
 from processor.errors import SinkFailed, SinkFenced
 from processor.model import Batch, CommittedPosition, Delivery, Pins, Position, SinkSettings
 
@@ -148,7 +149,7 @@ class TestCheckpointTable:
         table = FakeCheckpointTable()
         run = FakeCheckpoints(table, job_id="job", owner="me")
         run.claim()
-        run.save(Position(5, 50), next_offset=None)
+        run.begin(START, Position(5, 50), next_offset=22)
         run.save(Position(6, 60), next_offset=None)
         rows = [attributes and attributes["last_line"] for _, attributes in table.versions]
         assert rows == [0, 5, 6]
@@ -165,6 +166,7 @@ def test_fakes_carry_thousands_of_small_runs_a_second() -> None:
         run = FakeCheckpoints(table, job_id="job", owner="me")
         sink = sink_on(partition)
         run.claim()
+        run.begin(START, BEGINNING)
         sink.send(BATCH)
         sink.commit(COMMITTED)
         run.save(COMMITTED.position, next_offset=None)

@@ -16,6 +16,7 @@ from harness.fakes import (
     Fault,
     Faults,
 )
+from harness.tests.contracts.job import BEGINNING, START
 from processor.errors import CheckpointUnavailable, SinkFailed, SinkFenced, SourceUnavailable, Superseded
 from processor.model import Batch, CommittedPosition, Delivery, Lease, Pins, Position, SinkSettings
 
@@ -88,6 +89,7 @@ class TestFaults:
         faults = Faults(["checkpoints.save:1 fails late 1", "checkpoints.read:1 fails before"])
         run = FakeCheckpoints(table, job_id="job", owner="me", faults=faults)
         run.claim()
+        run.begin(START, BEGINNING)
         with pytest.raises(CheckpointUnavailable):
             run.save(Position(5, 50), next_offset=None)
         with pytest.raises(CheckpointUnavailable):
@@ -198,23 +200,26 @@ class TestCheckpointFaults:
         table = FakeCheckpointTable()
         run = FakeCheckpoints(table, job_id="job", owner="me", faults=Faults(["checkpoints.save:1 fails after"]))
         run.claim()
+        run.begin(START, BEGINNING)
         with pytest.raises(CheckpointUnavailable):
             run.save(Position(5, 50), next_offset=None)
         assert (table.get("job") or {})["last_line"] == 5
 
     def test_request_is_sent_again_once(self) -> None:
         table = FakeCheckpointTable()
-        faults = Faults(["table.get_item:1 fails before", "table.update_item:2 fails before"])
+        faults = Faults(["table.get_item:1 fails before", "table.update_item:3 fails before"])
         run = FakeCheckpoints(table, job_id="job", owner="me", faults=faults)
         assert run.claim() == Lease(1, "me")
+        run.begin(START, BEGINNING)
         run.save(Position(5, 50), next_offset=None)
         assert faults.missed == []
 
     def test_write_that_comes_late_is_refused_after_a_newer_claim(self) -> None:
         table = FakeCheckpointTable()
-        faults = Faults(["table.update_item:2 crashes late 1"])
+        faults = Faults(["table.update_item:3 crashes late 1"])
         old = FakeCheckpoints(table, job_id="job", owner="old", faults=faults)
         old.claim()
+        old.begin(START, BEGINNING)
         with pytest.raises(Crash):
             old.save(Position(5, 50), next_offset=None)
         FakeCheckpoints(table, job_id="job", owner="new").claim()

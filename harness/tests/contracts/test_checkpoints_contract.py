@@ -65,7 +65,7 @@ class TestClaim:
         assert holder is not None
         winner, loser = (racer, rival) if holder.owner == "racer" else (rival, racer)
         assert holder.epoch > 1 + claimed_before
-        winner.save(LATER, next_offset=None)
+        winner.begin(START, LATER)
         with pytest.raises(Superseded):
             loser.save(Position(11, 130), next_offset=None)
 
@@ -79,7 +79,7 @@ class TestClaim:
         lose()
         assert run.claim() == Lease(1 + claimed_before, "me")
         assert checkpoint_world.answers_lost == 1
-        run.save(LATER, next_offset=None)
+        run.begin(START, LATER)
 
 
 class TestSave:
@@ -105,7 +105,7 @@ class TestSave:
     def test_is_refused_after_a_newer_claim(self, checkpoint_world: CheckpointWorld) -> None:
         old, new = checkpoint_world.run("old"), checkpoint_world.run("new")
         old.claim()
-        old.save(BEGINNING, next_offset=None)
+        old.begin(START, BEGINNING)
         new.claim()
         before = checkpoint_world.stored()
         with pytest.raises(Superseded):
@@ -149,7 +149,7 @@ class TestSave:
     def test_same_position_twice_is_fine(self, checkpoint_world: CheckpointWorld) -> None:
         run = checkpoint_world.run("me")
         run.claim()
-        run.save(LATER, next_offset=None)
+        run.begin(START, LATER)
         run.save(LATER, next_offset=None)
         checkpoint = run.read()
         assert checkpoint is not None
@@ -158,6 +158,7 @@ class TestSave:
     def test_with_a_lost_answer_is_recognised(self, checkpoint_world: CheckpointWorld) -> None:
         run, lose = checkpoint_world.run_that_loses("me", answer="UpdateItem")
         run.claim()
+        run.begin(START, BEGINNING)
         lose()
         run.save(LATER, next_offset=None)
         assert checkpoint_world.answers_lost == 1
@@ -178,6 +179,26 @@ class TestSave:
         with pytest.raises(CheckpointUnavailable):
             run.finish(Status.STOPPED)
         assert checkpoint_world.stored() is None
+
+    def test_item_made_anew_by_the_runs_own_claim_is_unavailable_until_it_is_begun(
+        self, checkpoint_world: CheckpointWorld
+    ) -> None:
+        """A claim that was sent twice may come a second time when the item was deleted meanwhile."""
+        run = checkpoint_world.run("me")
+        run.claim()
+        claimed = checkpoint_world.stored()
+        assert claimed is not None
+        run.begin(START, BEGINNING)
+        checkpoint_world.delete()
+        checkpoint_world.put(claimed)
+        with pytest.raises(CheckpointUnavailable):
+            run.save(LATER, next_offset=29)
+        with pytest.raises(CheckpointUnavailable):
+            run.finish(Status.COMPLETED, rows=10)
+        run.finish(Status.FAILED, error="why")
+        checkpoint = run.read()
+        assert checkpoint is not None
+        assert (checkpoint.start, checkpoint.position.row, checkpoint.status) == (None, 0, Status.FAILED)
 
 
 class TestFinish:
