@@ -101,6 +101,14 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Kill for hours, with a new seed each time: `-- --minutes 240`."""
+    install(session, "harness")
+    minutes = [] if "--minutes" in session.posargs else ["--minutes", "240"]
+    session.run("python", "-m", "chaos", "run", "--kills", "25", *minutes, *session.posargs)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure everything, about an hour; `-- --quick` minutes; `-- compare OLD.json NEW.json` names what got worse."""
     install(session, "tests")

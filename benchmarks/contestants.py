@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from benchmarks.made_csv import MadeCsv
+from benchmarks.peer_runs import PEERS
 from benchmarks.runs import Run, measure, run_processor
 from benchmarks.scale import Scale
 from benchmarks.stage import Stage
@@ -21,6 +22,7 @@ MB = 10**6
 # Enough for some seconds at either client's rate of today; a run of less shows its start more than its way.
 OBJECT_BYTES = {"kafka-python": 30 * MB, "confluent": 200 * MB}
 DEFAULT_INTERVAL_ROWS = 10_000
+RECOMMENDED_INTERVAL_ROWS = 50_000
 WIDE_ROWS = {100: 1, 1_000: 2, 10_000: 4}  # so many times the bytes, for rows that go faster by the byte
 
 
@@ -145,6 +147,9 @@ def variants() -> Iterator[Variant]:
             yield replace(base, compression=compression)
         for interval_rows in (1_000, 100_000):
             yield replace(base, interval_rows=interval_rows)
+        if client == "confluent":  # what is recommended where rate matters, and what it costs against no transactions
+            fast = replace(base, compression="lz4", interval_rows=RECOMMENDED_INTERVAL_ROWS, quick=True)
+            yield from (fast, replace(fast, delivery="at-least-once"))
         for width in (1_000, 10_000):
             yield replace(base, width=width)
         for profile in ("plain", "quotes", "multibyte"):
@@ -159,9 +164,6 @@ def parts() -> Iterator[Part]:
     for client in CLIENTS:
         yield Part("send", Variant(client))
 
-
-# What peers bring goes here: anything with the shape of Contestant.
-PEERS: tuple[Contestant, ...] = ()
 
 CONTESTANTS: tuple[Contestant, ...] = (*parts(), *variants(), *PEERS)
 

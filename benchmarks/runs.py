@@ -34,9 +34,10 @@ class Run:
     commit_ms: float = 0.0
     cpu_s: float | None = None
     peak_memory_bytes: int | None = None
+    mark: str = ""  # what a reader found wrong; a run of our own raises instead
 
     def __str__(self) -> str:
-        return f"{self.rows / self.seconds:,.0f} rows/s ({self.rows:,} in {self.seconds:.2f} s)"
+        return f"{self.rows / self.seconds:,.0f} rows/s ({self.rows:,} in {self.seconds:.2f} s) {self.mark}".rstrip()
 
 
 def run_processor(stage: Stage, made: MadeCsv, settings: dict[str, str]) -> Run:

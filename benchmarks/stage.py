@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from benchmarks.made_csv import MadeCsv
 from benchmarks.object_server import ObjectServer
+from benchmarks.open_peers import OpenPeers
 from harness.consumers import admin_client
 from harness.world import World
 
@@ -30,11 +31,12 @@ class Stage:
 
     world: World
     objects: ObjectServer
+    peers: OpenPeers
 
     @contextmanager
-    def topic(self) -> Iterator[str]:
+    def topic(self, configs: Mapping[str, str] = TOPIC_CONFIGS) -> Iterator[str]:
         """Make a topic with one partition, and delete it in the end: nothing of it is left to be written to disk."""
-        name = self.world.create_topic(configs=TOPIC_CONFIGS)
+        name = self.world.create_topic(configs=configs)
         try:
             yield name
         finally:

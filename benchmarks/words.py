@@ -58,6 +58,9 @@ def further_lines(results: Results) -> Iterator[str]:
 
 def doubts(results: Results) -> Iterator[str]:
     """Yield what makes the figures less than they look."""
+    for one in results.of("end to end"):
+        if marks := sorted({str(run["mark"]) for run in one.rounds if run.get("mark")}):
+            yield f"{one.name} did not do its work: {'; '.join(marks)}."
     if results.scale != "full":
         yield f"This was the scale {results.scale}: few rounds, for orientation."
     load, cores = results.machine.get("load", {}).get("before", 0.0), results.machine.get("cores") or 1

@@ -7,17 +7,18 @@ planned for each attempt. What an outside kill meets depends on the machine; its
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import secrets
 import shlex
 import signal
-import threading
+import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import TypeAlias
 
@@ -36,6 +37,7 @@ from chaos.schedule import (
     draw_node_kill,
     draw_outside,
 )
+from chaos.tally import Tally, places_of
 from chaos.victim import VARIABLE
 from harness.broker import KINDS
 from harness.broker.cluster import JvmCluster
@@ -51,23 +53,8 @@ Launch: TypeAlias = Callable[[Staged, "Plan | None", int], Attempt]
 ATTEMPT_WITHIN_S = 120.0
 MOST_ATTEMPTS_BEYOND_KILLS = 20
 EXIT = {Validity.VALID: 0, Validity.INVALID: 1, Validity.UNKNOWN: 3}
-# Where a kill fell, told by the last step before it. The first three lie between the first record sent and the save.
-PLACES = {
-    "read": "sending",
-    "sent": "flushed, not committed",
-    "committed": "committed, not saved",
-    "saved": "saved, before the next batch",
-    "claimed": "claimed, not fenced",
-    "fenced": "fenced, not resumed",
-    "rebuilt": "fenced, not resumed",
-    "resumed": "resumed, nothing sent",
-    "": "before the claim",
-}
-# Of somebody else's program, which announces nothing, only the plan is known.
-OUTSIDE = {"KillAfter": "at some moment", "KillAfterRecords": "once it had sent"}
 ROLES_IN_TURN: tuple[NodeRole, NodeRole] = ("leader", "coordinator")
 NODE_KILL_EACH = 3  # attempts: the others die with one node down, or with none
-IN_FLIGHT = ("sending", "flushed, not committed", "committed, not saved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,43 +67,6 @@ class Round:
     interval_rows: int
     kills: int
     node_kills: int = 0
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a campaign has seen so far; shared by its workers."""
-
-    kills: int = 0
-    places: Counter[str] = field(default_factory=Counter)
-    clients: Counter[str] = field(default_factory=Counter)
-    verdicts: list[Validity] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def count(self, drawn: Round, places: Counter[str], verdict: Verdict) -> None:
-        """Add a judged round and where its kills fell."""
-        with self.lock:
-            self.kills += places.total()
-            self.clients[drawn.job.client] += places.total()
-            self.places.update(places)
-            self.verdicts.append(verdict.validity)
-
-
-def place_of(attempt: Attempt) -> str:
-    """Say where in the protocol a killed attempt ended."""
-    steps = [step for step in attempt.steps if step.name not in ("struck", "saved")]
-    last = steps[-1] if steps else None
-    if last is None or last.name != "committed":
-        return PLACES.get(last.name if last else "", "elsewhere")
-    # A save is made beside the next batch: its step may come after that batch was read, and says nothing of it.
-    saved = any(step.name == "saved" and step.next_row == last.next_row for step in attempt.steps)
-    return PLACES["saved" if saved else "committed"]
-
-
-def places_of(evidence: Evidence, *, outside_only: bool) -> Counter[str]:
-    """Count where the kills of a round fell."""
-    if outside_only:
-        return Counter(OUTSIDE[strike.name] for strike in evidence.strikes if strike.landed)
-    return Counter(place_of(attempt) for attempt in evidence.attempts if attempt.signal == signal.SIGKILL)
 
 
 def draw_round(
@@ -232,13 +182,16 @@ def launch_command(command: Sequence[str]) -> Launch:
 def campaign(chosen: argparse.Namespace) -> int:
     """Run the rounds; print what was seen; return the exit code of the merged verdict."""
     seed = secrets.randbelow(2**32) if chosen.seed is None else chosen.seed
-    _say(f"seed {seed}: {chosen.rounds} jobs, {chosen.kills} kills each")
+    amount = f"{chosen.rounds} jobs" if chosen.minutes is None else f"jobs for {chosen.minutes:g} minutes"
+    _say(f"seed {seed}: {amount}, {chosen.kills} kills each")
     tally, began = Tally(), time.monotonic()
-    numbers = range(chosen.first, chosen.first + chosen.rounds)
+    until_s = math.inf if chosen.minutes is None else began + 60 * chosen.minutes
+    end = chosen.first + chosen.rounds if chosen.minutes is None else sys.maxsize
+    numbers = range(chosen.first, end)
     with ExitStack() as opened:
         world = opened.enter_context(World(kind=chosen.broker))
         _say(f"{world.broker.kind} broker, S3 and DynamoDB are up")
-        stage = Stage(world, chosen, seed, tally)
+        stage = Stage(world, chosen, seed, tally, until_s)
         if isinstance(world.broker, JvmCluster) and not chosen.target:
             stage.node_kills = opened.enter_context(NodeKills(world.broker))
         workers = chosen.workers or (1 if stage.node_kills else 2)  # a node that falls would fall for both
@@ -246,7 +199,8 @@ def campaign(chosen: argparse.Namespace) -> int:
         pool = opened.enter_context(ThreadPoolExecutor(workers))
         for done in [pool.submit(stage.work, share) for share in shares]:
             done.result()
-    _summary(tally, seconds=time.monotonic() - began, outside_only=bool(chosen.target))
+    for line in tally.summary(seconds=time.monotonic() - began, outside_only=bool(chosen.target)):
+        _say(line)
     if stage.node_kills is not None:
         _say(stage.node_kills.summary())
         if chosen.node_kills and not stage.node_kills.landed:
@@ -262,16 +216,17 @@ class Stage:
     chosen: argparse.Namespace
     seed: int
     tally: Tally
+    until_s: float  # on the monotonic clock
     node_kills: NodeKills | None = None
 
     def work(self, share: range) -> None:
-        """Play these rounds, one after the other."""
+        """Play these rounds, one after the other, until the time is up."""
         chosen = self.chosen
         node_kills = chosen.node_kills if self.node_kills else 0
         outside_only = bool(chosen.target)
         with Nursery() as nursery:
             launch = launch_command(chosen.target) if outside_only else launch_victims(nursery, self.node_kills)
-            for number in share:
+            for number in takewhile(lambda _: time.monotonic() < self.until_s, share):
                 drawn = draw_round(
                     self.seed,
                     number,
@@ -283,7 +238,7 @@ class Stage:
                 evidence, _ = play(self.world, launch, drawn, outside_only=outside_only)
                 verdict = judge(evidence)
                 places = places_of(evidence, outside_only=outside_only)
-                self.tally.count(drawn, places, verdict)
+                self.tally.count(drawn.job.client, places, verdict)
                 who = chosen.target[-1] if outside_only else drawn.job.client
                 rows, kills = len(drawn.job.expected), places.total()
                 _say(f"  {number}: {who}, {rows:,} rows by {drawn.interval_rows}, {kills} kills: {verdict.validity}")
@@ -304,23 +259,11 @@ class Stage:
         _say(f"replay: nox -s chaos -- {flags}   evidence: {folder}/")
 
 
-def _summary(tally: Tally, *, seconds: float, outside_only: bool) -> None:
-    found = Counter(tally.verdicts)
-    _say(f"\n{tally.kills:,} SIGKILLs in {seconds / 60:.1f} minutes, {tally.kills / seconds * 60:.0f} a minute")
-    if not outside_only:
-        _say("by client: " + ", ".join(f"{client} {kills:,}" for client, kills in sorted(tally.clients.items())))
-    for place, kills in tally.places.most_common():
-        _say(f"  {kills:6,} {kills / tally.kills:4.0%} {'#' * round(40 * kills / tally.kills)} {place}")
-    if not outside_only:
-        in_flight = sum(tally.places[place] for place in IN_FLIGHT)
-        _say(f"  {in_flight / max(tally.kills, 1):.0%} between the first record sent and the save")
-    _say("verdicts: " + ", ".join(f"{count} {validity}" for validity, count in sorted(found.items())))
-
-
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Give the parser what a campaign can be told."""
     parser.add_argument("--seed", type=int, help="draws everything; printed if not given")
     parser.add_argument("--rounds", type=int, default=10, help="jobs (default 10)")
+    parser.add_argument("--minutes", type=float, help="as many jobs as begin in this time, in the place of --rounds")
     parser.add_argument("--first", type=int, default=0, help="number of the first job, to replay one (default 0)")
     parser.add_argument("--kills", type=int, default=12, help="SIGKILLs for each job (default 12)")
     parser.add_argument("--client", choices=["kafka-python", "confluent"], help="by default they take turns")

@@ -15,6 +15,7 @@ import pytest
 from benchmarks.alternate import Plan, Task
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.object_server import ObjectServer
+from benchmarks.open_peers import OpenPeers
 from benchmarks.runs import Run
 from benchmarks.scale import Scale, chosen_scale
 from benchmarks.stage import BROKER_PROPERTIES, Stage
@@ -49,7 +50,8 @@ def stage(scale: Scale, request: pytest.FixtureRequest) -> Iterator[Stage]:
                 not_run(kind, what=f"benchmarks on a {kind} broker", why=why)
         cloud = opened.enter_context(Cloud())
         world = opened.enter_context(World(broker=broker, cloud=cloud))
-        yield Stage(world, opened.enter_context(ObjectServer()))
+        peers = opened.enter_context(OpenPeers(broker.bootstrap_servers))
+        yield Stage(world, opened.enter_context(ObjectServer()), peers)
 
 
 @pytest.fixture(scope="session")

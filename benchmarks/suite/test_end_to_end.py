@@ -12,9 +12,11 @@ import pytest
 
 from benchmarks.alternate import Plan
 from benchmarks.contestants import CONTESTANTS, contestants
+from benchmarks.peers.peer import PeerUnavailable
 from benchmarks.playback import TIMER, play_back
 from benchmarks.runs import Run
 from benchmarks.scale import chosen_scale
+from harness.plugin import not_run
 
 pytestmark = pytest.mark.broker
 BY_NAME = {one.name: one for one in CONTESTANTS}
@@ -23,7 +25,10 @@ BY_NAME = {one.name: one for one in CONTESTANTS}
 @pytest.mark.benchmark(group="end to end", timer=TIMER)
 @pytest.mark.parametrize("name", [one.name for one in contestants(chosen_scale())])
 def test_rows_from_s3_to_the_partition(name: str, end_to_end: Plan[Run], benchmark: Any) -> None:
-    runs = end_to_end.rounds(name)
+    try:
+        runs = end_to_end.rounds(name)
+    except PeerUnavailable as why:
+        not_run(name.partition(" ")[0], what=name, why=why)
     facts = {
         "figure": "end to end",
         "name": name,

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from chaos.campaign import IN_FLIGHT, draw_round, launch_victims, place_of, play
+from chaos.campaign import draw_round, launch_victims, play
 from chaos.job import Staged, stage
 from chaos.nursery import Nursery
 from chaos.schedule import (
@@ -21,6 +21,7 @@ from chaos.schedule import (
     kills_at_rows,
     parse,
 )
+from chaos.tally import IN_FLIGHT, place_of
 from harness.checker import Validity, judge
 from harness.history import Attempt, Step
 from harness.world import World

@@ -1,0 +1,76 @@
+"""Peers as contestants: the same rows as the processor, prepared once in the forms that peers can read.
+
+What is timed differs a little, and not in our favour: a peer's rate is that from its first visible row on, the
+processor's from `resumed` on, before its first row is read. The Connect worker stays up between runs, so it is warm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.made_csv import MadeCsv
+from benchmarks.peers.connect import ConnectPeer
+from benchmarks.peers.count import count_rows
+from benchmarks.peers.peer import Peer
+from benchmarks.peers.programs import confluent_script, kafka_python_loop, kcat, perf_test
+from benchmarks.runs import Run
+from benchmarks.scale import Scale
+from benchmarks.stage import Stage
+
+PEER_BYTES = 100_000_000
+ROWS_IN_STEPS_OF = 10_000  # the file source of Connect sends whole batches
+# The settings of our own sink, so that the loop is that client's limit and nothing else.
+SAME_AS_OURS = {
+    "acks": "all",
+    "compression_type": "gzip",
+    "max_in_flight_requests_per_connection": 1,
+    "enable_idempotence": True,
+    "batch_size": 2**20 - 2**16,
+    "linger_ms": 50,
+    "metrics_enabled": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRun:
+    """A peer, by the function that makes it for a broker."""
+
+    name: str
+    make: Callable[[str], Peer]
+    share: float = 1.0  # of the rows that the fastest peers move
+    quick: bool = False
+    role: str = "peer"
+
+    def made(self, scale: Scale) -> MadeCsv:
+        """Return the object to move at this scale."""
+        rows = int(PEER_BYTES * self.share * scale.end_to_end_share) // 100
+        return MadeCsv("rows", 100, max(rows - rows % ROWS_IN_STEPS_OF, ROWS_IN_STEPS_OF))
+
+    def settings(self) -> dict[str, object]:
+        """Return what tells it from the others; the rest stands in `peers.programs` and `peers.connect`."""
+        return {"peer": self.name}
+
+    def run(self, stage: Stage, made: MadeCsv) -> Run:
+        """Move the rows on a topic of its own, and count what a reader finds there."""
+        peer, prepared = stage.peers.peer(self.name, self.make), stage.peers.prepared(made)
+        with stage.topic({}) as topic:  # nothing is dropped before it was counted
+            found = peer.run(prepared, topic)
+            counted = count_rows(stage.world.broker.bootstrap_servers, topic, prepared, in_order=peer.in_order)
+        return Run(made.rows / found.rows_per_s, made.rows, made.size_bytes, mark=counted.mark)
+
+
+PEERS = (
+    PeerRun("kcat -P -l", kcat, quick=True),
+    PeerRun("producer-perf-test", perf_test, quick=True),
+    PeerRun("producer-perf-test transactional", lambda at: perf_test(at, transaction_ms=50), quick=True),
+    PeerRun("Connect file source exactly-once", ConnectPeer, quick=True),
+    PeerRun("Connect file source exactly-once by interval", lambda at: ConnectPeer(at, "interval")),
+    PeerRun("confluent-kafka script each 10000", confluent_script, share=0.3),
+    PeerRun(
+        "kafka-python loop gzip each 10000",
+        lambda at: kafka_python_loop(at, transaction_rows=10_000, settings=SAME_AS_OURS),
+        share=0.3,
+        quick=True,
+    ),
+)
