@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pytest
 
 from benchmarks import compare
 from benchmarks.report import write_page
@@ -53,10 +54,10 @@ def run(scale: str, folder: Path, *, expression: str) -> int:
     """Measure, then write the page; return pytest's exit code."""
     folder.mkdir(parents=True, exist_ok=True)
     results = folder / "results.json"
-    command = [sys.executable, "-m", "pytest", str(SUITE), "-k", expression, "--capture=no", "-q", "--timeout=0"]
-    command += ["--benchmark-enable", f"--benchmark-json={results}"]
-    command += ["--benchmark-columns=median,min,max,rounds", "--durations=8", "-p", "no:cacheprovider"]
-    code = subprocess.run(command, env={**os.environ, VARIABLE: scale}, check=False).returncode
+    os.environ[VARIABLE] = scale
+    chosen = [str(SUITE), "-k", expression, "--capture=no", "-q", "--timeout=0", "-p", "no:cacheprovider"]
+    chosen += ["--benchmark-enable", f"--benchmark-json={results}", "--benchmark-columns=median,min,max,rounds"]
+    code = int(pytest.main([*chosen, "--durations=8"]))
     page(results, failed=code != 0)
     return code
 
