@@ -83,6 +83,7 @@ def file_source(lines: Path, topic: str, *, boundary: Boundary, batch_rows: int)
         "transaction.boundary": boundary,
         **({"transaction.boundary.interval.ms": "1000"} if boundary == "interval" else {}),
         "producer.override.compression.type": "lz4",
+        "producer.override.batch.size": "262144",  # 16 KB by default
         # A worker that starts behind the open transaction of a dead one waits for this, 60 s by default.
         "producer.override.transaction.timeout.ms": "10000",
     }

@@ -30,7 +30,7 @@ def all_peers(bootstrap_servers: str) -> tuple[Peer, ...]:
     return (
         kcat(bootstrap_servers),
         perf_test(bootstrap_servers),
-        perf_test(bootstrap_servers, transaction_ms=100),
+        perf_test(bootstrap_servers, transaction_ms=50),
         ConnectPeer(bootstrap_servers, "poll"),
         ConnectPeer(bootstrap_servers, "interval"),
         confluent_script(bootstrap_servers),
