@@ -49,6 +49,8 @@ nox.needs_version = ">=2025.11"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.sessions = ["lint", "types", "tests", "demo"]
 WORKERS = ("-n", "2", "--dist", "worksteal")  # each has a broker of its own
+# A broker that does not answer is of no version.
+ON_OLDER = ("harness/tests/contracts", "-k", "not fake and not does_not_answer")
 ON_DOCKER = ("harness/tests/test_broker.py", "harness/tests/contracts", "chaos/tests/test_kills.py", "-k", "not fake")
 
 
@@ -69,21 +71,37 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the test suite against a real broker; minutes."""
     install(session, "tests")
-    session.run("python", "-m", "pytest", "-m", "not slow and not strike", *WORKERS, *session.posargs)
+    session.run("python", "-m", "pytest", "-m", "not slow and not strike and not cluster", *WORKERS, *session.posargs)
 
 
 @nox.session(default=False)
 def strikes(session: nox.Session) -> None:
     """Strike network, broker, S3, DynamoDB and state, on a real broker; minutes."""
     install(session, "tests")
-    session.run("python", "-m", "pytest", "-m", "strike and not slow", *WORKERS, *session.posargs)
+    session.run("python", "-m", "pytest", "-m", "strike and not slow and not cluster", *WORKERS, *session.posargs)
 
 
 @nox.session(default=False)
 def slow(session: nox.Session) -> None:
     """Run the tests that take long because something has to time out."""
     install(session, "tests")
-    session.run("python", "-m", "pytest", "-m", "slow", *WORKERS, *session.posargs)
+    session.run("python", "-m", "pytest", "-m", "slow and not cluster", *WORKERS, *session.posargs)
+
+
+@nox.session(default=False)
+def cluster(session: nox.Session) -> None:
+    """Fell leader and coordinators of three brokers, replication 3, min.insync.replicas 2; about 1 GB of memory."""
+    install(session, "tests")
+    session.run("python", "-m", "pytest", "-m", "cluster", *session.posargs)
+
+
+@nox.session(default=False)
+def older(session: nox.Session) -> None:
+    """Run what speaks of delivery against Kafka 3.9: the contract tests of both clients, and a short campaign."""
+    install(session, "tests")
+    old = {"BROKER": "jvm", "KAFKA_VERSION": "3.9.2"}
+    session.run("python", "-m", "pytest", *ON_OLDER, *WORKERS, *session.posargs, env=old)
+    session.run("python", "-m", "chaos", "run", "--broker", "jvm", "--rounds", "4", "--kills", "10", env=old)
 
 
 @nox.session(default=False)
@@ -95,7 +113,10 @@ def record(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def chaos(session: nox.Session) -> None:
-    """Kill the processor on a real broker, again and again, and judge: `-- --seed N --rounds K --kills M`."""
+    """Kill the processor on a real broker, again and again, and judge: `-- --seed N --rounds K --kills M`.
+
+    With `--broker jvm3`, kill the brokers too: the leader and the coordinator of three, in turn.
+    """
     install(session, "harness")
     session.run("python", "-m", "chaos", "run", *session.posargs)
 

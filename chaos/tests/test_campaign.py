@@ -15,6 +15,7 @@ from chaos.schedule import (
     KillAtRow,
     KillAtStep,
     KillInBatch,
+    KillNode,
     Plan,
     draw,
     draw_outside,
@@ -26,7 +27,15 @@ from harness.checker import Validity, judge
 from harness.history import Attempt, Step
 from harness.world import World
 
-PLANS = [KillAtRow(12), KillAtStep("sent", 2), KillInBatch(3, 17), KillAfter(0.25), KillAfterRecords(40)]
+PLANS: list[Plan] = [
+    KillAtRow(12),
+    KillAtStep("sent", 2),
+    KillInBatch(3, 17),
+    KillAfter(0.25),
+    KillAfterRecords(40),
+    KillNode("leader", "sent", 2, with_run=False),
+    KillNode("coordinator", "read", 1, with_run=True),
+]
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=str)

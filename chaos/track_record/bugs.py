@@ -15,6 +15,7 @@ REQUIRE_ROWS = "processor.resume._require_rows"
 GROWTH = "processor.processor.CSVToKafkaProcessor._require_growth"
 REFUSED = Contradiction.exit_code
 KILLED = None
+THREE_BROKERS = "chaos/tests/test_three_brokers.py"
 # What a strike on the partition or the item leaves behind for the judge, whatever the processor does afterwards.
 ROWS_GONE = frozenset({"Truncated", "CheckpointAhead"})
 UNSAVED_ROWS_GONE = frozenset({"Truncated", "TornTransaction"})
@@ -279,6 +280,27 @@ BUGS = (
                 "TestSave::test_item_made_anew_by_the_runs_own_claim_is_unavailable_until_it_is_begun",
             ),
         ),
+    ),
+    Bug(
+        "lost-request-to-a-dead-coordinator",
+        "With kafka-python a run stood still for 45 s when a coordinator died: the client loses the request that it was"
+        " about to send, and waits for its answer",
+        "killing the coordinator of three brokers",
+        (ByTest(THREE_BROKERS, "test_runs_go_on_when_a_node_falls"),),
+    ),
+    Bug(
+        "one-silent-broker-uses-up-attempts",
+        "One silent broker of three used up attempts: kafka-python asks one server, drawn at random, and waits for it"
+        " alone",
+        "freezing the leader of three brokers",
+        (ByTest(THREE_BROKERS, "test_a_new_sink_finds_its_way_past_a_silent_node"),),
+    ),
+    Bug(
+        "keeps-asking-a-fallen-leader",
+        "A run that had committed its last row stood still for 20 s: librdkafka's admin client keeps asking a fallen"
+        " leader, and gives offset −1001 in the place of an error",
+        "killing the leader of three brokers",
+        (ByTest(THREE_BROKERS, "test_a_sink_that_knew_the_fallen_node_asks_its_successor"),),
     ),
 )
 

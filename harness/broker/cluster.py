@@ -15,6 +15,7 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from confluent_kafka import Consumer, ElectionType, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import NewTopic
 
 from harness.broker import leftovers
 from harness.broker.jvm import JvmBroker
@@ -102,7 +103,7 @@ class JvmCluster:
         for node in down:
             node.launch()
         self.await_whole()
-        if not self._leaders(OFFSETS):
+        if not self.leaders_of(OFFSETS):
             make_logs(self.bootstrap_servers)
 
     def await_whole(self) -> None:
@@ -144,15 +145,15 @@ class JvmCluster:
     def leader_of(self, topic: str, partition: int = 0) -> int:
         """Return the number of the node that leads the partition, as soon as one does. Raises TimedOut."""
         what = f"{topic}-{partition} to have a leader"
-        return until(lambda: self._leaders(topic).get(partition, 0), within_s=ELECTED_WITHIN_S, what=what)
+        return until(lambda: self.leaders_of(topic).get(partition, 0), within_s=ELECTED_WITHIN_S, what=what)
 
     def coordinator_of(self, transactional_id: str, *, log: str = TRANSACTIONS) -> int:
         """Return the number of the node that decides this producer's transactions; with OFFSETS, the group's."""
         what = f"{log} to have leaders"
-        leaders = until(lambda: self._leaders(log), within_s=ELECTED_WITHIN_S, what=what)
+        leaders = until(lambda: self.leaders_of(log), within_s=ELECTED_WITHIN_S, what=what)
         return self.leader_of(log, java_hash(transactional_id) % len(leaders))
 
-    def _leaders(self, topic: str) -> dict[int, int]:
+    def leaders_of(self, topic: str) -> dict[int, int]:
         """Return the leader of each partition that has one, as some node knows it; nothing while none answers."""
         admin = quiet_admin(self.bootstrap_servers)
         try:
@@ -160,6 +161,13 @@ class JvmCluster:
         except KafkaException:
             return {}
         return {number: partition.leader for number, partition in partitions.items() if partition.leader > 0}
+
+    def create_topic(self, topic: str, *, leader: int) -> None:
+        """Create a topic of one partition that this node leads while it can."""
+        replicas = [leader, *(number for number in NUMBERS if number != leader)]
+        admin = quiet_admin(self.bootstrap_servers)
+        admin.create_topics([NewTopic(topic, replica_assignment=[replicas])])[topic].result(ELECTED_WITHIN_S)
+        until(lambda: self.leader_of(topic) == leader, within_s=ELECTED_WITHIN_S, what=f"{topic} on node {leader}")
 
     def _each(self, strike: Callable[[Node], None]) -> None:
         """Do it to every node that runs, to all at the same time: one that is alone cannot even stop by itself."""

@@ -23,7 +23,8 @@ from harness.world import fresh_topic
 
 pytestmark = pytest.mark.broker
 REPOSITORY = Path(__file__).parents[2]
-KINDS: list[BrokerKind] = ["jvm", "docker"]
+KINDS = ["jvm", pytest.param("jvm3", marks=pytest.mark.cluster), "docker"]
+JVMS = {"jvm": 1, "jvm3": 3, "docker": 0}
 STARTS_A_BROKER_AND_STAYS = """
 import signal
 from harness.broker import open_broker
@@ -207,7 +208,7 @@ def test_nothing_outlives_an_owner_that_was_killed(
         admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
         assert admin.list_topics(timeout=10).brokers, "a sweep ended the broker of a living owner"
         jvms = [registered_jvm(path) for path in leftovers.registry().glob(f"jvm-*-{owner.pid}.json")]
-        assert len(jvms) == (1 if kind == "jvm" else 0)
+        assert len(jvms) == JVMS[kind]
         owner.send_signal(signal.SIGKILL)
     for jvm in jvms:  # its guardian does not wait for a sweep
         until(jvm.is_dead, within_s=10, what="the JVM to die with its owner")
