@@ -37,10 +37,10 @@ def nursery() -> Nursery:
 class Course:
     """One job with all its attempts, watched by a live reader. A context manager: nothing of it outlives it."""
 
-    def __init__(self, world: World, job: Job) -> None:
-        """Make the topic and upload the object. In a world behind proxies, runs meet the proxies."""
+    def __init__(self, world: World, job: Job, *, topic: str | None = None) -> None:
+        """Make the topic, unless it is there, and upload the object. Behind proxies, runs meet the proxies."""
         self.world, self.job = world, job
-        self.topic = world.create_topic()
+        self.topic = topic or world.create_topic()
         self.group = f"csv-to-kafka.{self.topic}"
         self.servers = world.broker.bootstrap_servers
         self.key = f"{self.topic}.csv"

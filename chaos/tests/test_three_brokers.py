@@ -29,9 +29,9 @@ from chaos.nemesis.cluster import (
     topics_apart,
 )
 from chaos.nemesis.course import Course
+from chaos.nemesis.inside import SHORT_CALLS
 from chaos.nemesis.node_kills import NodeKills
 from chaos.nemesis.signals import pass_time
-from chaos.nemesis.stage import HASTY
 from chaos.nursery import Nursery
 from chaos.tests.courses import CLIENTS
 from harness.broker.cluster import NUMBERS
@@ -150,9 +150,7 @@ def test_runs_wait_or_end_with_75_while_two_of_three_are_down(
     cluster: ClusterBehindProxies, courses: MakeCourses
 ) -> None:
     """Nothing is committed meanwhile: one replica is fewer than min.insync.replicas, and one voter no majority."""
-    patient, hasty = courses(rows=3000), courses(rows=3000)
-    for course in hasty:
-        course.command = HASTY
+    patient, hasty = courses(rows=3000), courses(rows=3000, **SHORT_CALLS)
     everyone = [*patient, *hasty]
     runs = [course.start() for course in everyone]
     for run in runs:

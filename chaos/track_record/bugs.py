@@ -298,7 +298,7 @@ BUGS = (
     Bug(
         "keeps-asking-a-fallen-leader",
         "A run that had committed its last row stood still for 20 s: librdkafka's admin client keeps asking a fallen"
-        " leader, and gives offset −1001 in the place of an error",
+        " leader, and gives offset -1001 in the place of an error",
         "killing the leader of three brokers",
         (ByTest(THREE_BROKERS, "test_a_sink_that_knew_the_fallen_node_asks_its_successor"),),
     ),
