@@ -76,14 +76,15 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def strikes(session: nox.Session) -> None:
-    """Strike network, broker, S3, DynamoDB and state, on a real broker; minutes."""
+    """Strike process, network, S3, DynamoDB and state, on a real broker; minutes."""
     install(session, "tests")
-    session.run("python", "-m", "pytest", "-m", "strike and not slow and not cluster", *WORKERS, *session.posargs)
+    bound = "--session-timeout=900"  # twice what two slow cores take: a session that hangs is a failure
+    session.run("python", "-m", "pytest", "-m", "strike and not slow and not cluster", bound, *WORKERS, *session.posargs)
 
 
 @nox.session(default=False)
 def slow(session: nox.Session) -> None:
-    """Run the tests that take long because something has to time out."""
+    """Run the tests that take long because something has to time out, or a broker to come back."""
     install(session, "tests")
     session.run("python", "-m", "pytest", "-m", "slow and not cluster", *WORKERS, *session.posargs)
 

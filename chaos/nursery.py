@@ -79,6 +79,10 @@ class Nursery:
         handed_over = (order, for_lines, stderr.fileno(), for_end)
         try:
             socket.send_fds(self._orders, [b"1"], handed_over)
+        except OSError:
+            os.close(stdout)
+            os.close(end)
+            raise
         finally:
             for descriptor in (order, for_lines, for_end):
                 os.close(descriptor)

@@ -3,8 +3,8 @@
 CHAOS_SLEEP=`saved:2`   just after the second `saved` it says `asleep` and waits for SIGCONT: whatever is done to the
                         world meanwhile is done at that moment, however slow the machine is
 CHAOS_HASTE=`pauses`    next to no pause between two attempts, and between two tries of botocore's
-CHAOS_HASTE=`calls`     as `pauses`, and each call to Kafka, S3 and DynamoDB has a second or two and fewer tries: what
-                        takes minutes until a patient run gives up takes seconds
+CHAOS_HASTE=`calls`     as `pauses`, and each call to Kafka, S3 and DynamoDB has two or three seconds and fewer tries:
+                        what takes minutes until a patient run gives up takes seconds
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ SLEEP = "CHAOS_SLEEP"
 HASTE = "CHAOS_HASTE"
 SHORT_PAUSES = {HASTE: "pauses"}
 SHORT_CALLS = {HASTE: "calls"}
-CALL_S = 2.0
-READ_S = 1.0
+CALL_S = 3.0
+READ_S = 2.0
 FEW = 2
 
 
@@ -74,7 +74,7 @@ def shorten_pauses() -> None:
 
 
 def shorten_calls() -> None:
-    """Leave each call to Kafka, S3 and DynamoDB a second or two, and few tries. How many is tested on fakes."""
+    """Leave each call to Kafka, S3 and DynamoDB two or three seconds, and few tries. How many is tested on fakes."""
     import botocore.config  # noqa: PLC0415
 
     from processor import (  # noqa: PLC0415

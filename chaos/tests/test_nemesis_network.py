@@ -92,7 +92,7 @@ def test_a_run_gives_up_connections_in_a_black_hole_and_heals(
     hole = BlackHole(Moment(request_name, 3), way)
     with Course(stage, replace(job, client=client)) as course:
         stage.kafka.switch_on(hole)
-        run = course.start(None, **SHORT_CALLS)
+        run = course.start(None, **SHORT_PAUSES)
         hole.await_strike(within_s=30)
         until(
             lambda: "retrying" in [step.name for step in list(run.steps)],

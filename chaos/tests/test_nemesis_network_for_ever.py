@@ -1,6 +1,6 @@
 """The network to Kafka, S3 and DynamoDB goes wrong for good: 75 within the bound, and the next start goes on.
 
-The runs are in haste: a call has a second or two, where a patient one has up to half a minute, and few tries.
+The runs are in haste: a call has two or three seconds, a patient one has up to half a minute, and few tries.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def third_commit() -> Moment:
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("fault", faults_from(third_commit).values(), ids=faults_from(third_commit))
-def test_kafka(stage: Stage, job: Job, fault: Callable[[], NetworkNemesis], client: Client) -> None:
+def test_kafka_for_ever(stage: Stage, job: Job, fault: Callable[[], NetworkNemesis], client: Client) -> None:
     nemesis = fault()
     with Course(stage, replace(job, client=client)) as course:
         ends_with_75_and_goes_on(stage, course, "kafka", nemesis)
@@ -73,7 +73,7 @@ def test_kafka(stage: Stage, job: Job, fault: Callable[[], NetworkNemesis], clie
 
 
 @pytest.mark.parametrize("fault", faults_from(claim).values(), ids=faults_from(claim))
-def test_dynamodb_from_the_claim_on(stage: Stage, job: Job, fault: Callable[[], NetworkNemesis]) -> None:
+def test_dynamodb_for_ever_from_the_claim_on(stage: Stage, job: Job, fault: Callable[[], NetworkNemesis]) -> None:
     nemesis = fault()
     with Course(stage, job) as course:
         ends_with_75_and_goes_on(stage, course, "dynamodb", nemesis)
@@ -88,7 +88,7 @@ FEWER = ("resets", "swallows answers", "loses answers")  # the others look alike
 
 
 @pytest.mark.parametrize("fault", [faults_from(last_save)[name] for name in FEWER], ids=FEWER)
-def test_dynamodb_from_the_last_save_on(stage: Stage, job: Job, fault: Callable[[], NetworkNemesis]) -> None:
+def test_dynamodb_for_ever_from_the_last_save_on(stage: Stage, job: Job, fault: Callable[[], NetworkNemesis]) -> None:
     nemesis = fault()
     with Course(stage, job) as course:
         ends_with_75_and_goes_on(stage, course, "dynamodb", nemesis)
@@ -96,7 +96,9 @@ def test_dynamodb_from_the_last_save_on(stage: Stage, job: Job, fault: Callable[
 
 
 @pytest.mark.parametrize("fault", [faults_from(save)[name] for name in FEWER], ids=FEWER)
-def test_dynamodb_from_a_save_on_in_at_least_once(stage: Stage, job: Job, fault: Callable[[], NetworkNemesis]) -> None:
+def test_dynamodb_for_ever_from_a_save_on_in_at_least_once(
+    stage: Stage, job: Job, fault: Callable[[], NetworkNemesis]
+) -> None:
     nemesis = fault()
     with Course(stage, replace(job, delivery="at-least-once")) as course:
         ends_with_75_and_goes_on(stage, course, "dynamodb", nemesis)
@@ -108,7 +110,7 @@ def second_part() -> Moment:
 
 
 @pytest.mark.parametrize("fault", faults_from(second_part).values(), ids=faults_from(second_part))
-def test_s3(stage: Stage, job: Job, fault: Callable[[], NetworkNemesis]) -> None:
+def test_s3_for_ever(stage: Stage, job: Job, fault: Callable[[], NetworkNemesis]) -> None:
     nemesis = fault()
     with Course(stage, job) as course:
         ends_with_75_and_goes_on(stage, course, "s3", nemesis)

@@ -162,18 +162,26 @@ def test_a_black_hole_stops_one_direction_and_gives_back_what_it_kept(
     hole.await_strike(within_s=5)
     assert stays_silent(connection)
     assert len(seen) == reached
+    dial().sendall(ask(2))
+    hole.await_second_try(within_s=5)
     hole.lift()
     assert read_frame(connection) == answer(1)
-    assert len(seen) == 1
+    assert ask(1, key=END_TXN)[4:] in seen
 
 
-def test_a_delay_holds_up_request_and_answer(dial: Dial) -> None:
-    delay = Delay(0.3)
+def test_a_delay_holds_up_request_and_answer_from_its_moment_on_until_it_is_lifted(dial: Dial) -> None:
+    delay = Delay(1, Moment("EndTxn"))
     connection = dial(delay)
     connection.sendall(ask(1))
-    assert stays_silent(connection)
     assert read_frame(connection) == answer(1)
+    assert not delay.struck
+    connection.sendall(ask(2, key=END_TXN))
+    assert stays_silent(connection)
+    assert read_frame(connection) == answer(2)
     assert delay.struck
+    delay.lift()
+    connection.sendall(ask(3))
+    assert read_frame(connection) == answer(3)
 
 
 def test_a_cut_leaves_a_torso_of_the_message_that_crosses_the_mark(dial: Dial, seen: list[bytes]) -> None:
@@ -189,6 +197,38 @@ def test_a_cut_leaves_a_torso_of_the_message_that_crosses_the_mark(dial: Dial, s
     assert torso.value.args[0] == frame(answer(2))[:5]
     assert cut.struck
     assert len(seen) == 2
+
+
+def test_a_cut_for_ever_cuts_each_connection_until_it_is_lifted(dial: Dial) -> None:
+    cut = CutAfter(Moment("EndTxn"), Direction.TO_CLIENT, after_bytes=5, for_ever=True)
+    for number in range(3):
+        connection = dial(*([] if number else [cut]))
+        connection.sendall(ask(number, key=END_TXN))
+        with pytest.raises(EOFError) as torso:
+            read_frame(connection)
+        assert torso.value.args[0] == answer(number)[:1]
+    cut.lift()
+    connection = dial()
+    connection.sendall(ask(9, key=END_TXN))
+    assert read_frame(connection) == answer(9)
+
+
+def test_answers_lost_for_ever_are_those_to_requests_of_one_name(dial: Dial, seen: list[bytes]) -> None:
+    loss = LoseAnswer(Moment("EndTxn", 2), for_ever=True)
+    connection = dial(loss)
+    connection.sendall(ask(1, key=END_TXN))
+    assert read_frame(connection) == answer(1)
+    for number in (2, 3):
+        connection = dial()
+        connection.sendall(ask(number) + ask(10 * number, key=END_TXN))
+        assert read_frame(connection) == answer(number)
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
+    assert len(seen) == 5
+    loss.lift()
+    connection = dial()
+    connection.sendall(ask(4, key=END_TXN))
+    assert read_frame(connection) == answer(4)
 
 
 def test_a_lost_answer_belongs_to_a_request_that_had_its_effect(dial: Dial, seen: list[bytes]) -> None:
