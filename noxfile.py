@@ -79,7 +79,8 @@ def strikes(session: nox.Session) -> None:
     """Strike process, network, S3, DynamoDB and state, on a real broker; minutes."""
     install(session, "tests")
     bound = "--session-timeout=900"  # twice what two slow cores take: a session that hangs is a failure
-    session.run("python", "-m", "pytest", "-m", "strike and not slow and not cluster", bound, *WORKERS, *session.posargs)
+    chosen = ["-m", "strike and not slow and not cluster", bound]
+    session.run("python", "-m", "pytest", *chosen, *WORKERS, *session.posargs)
 
 
 @nox.session(default=False)
