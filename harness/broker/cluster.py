@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from confluent_kafka import Consumer, ElectionType, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import NewTopic
 
 from harness.broker import leftovers
@@ -43,7 +43,7 @@ _REPLICATED = {
     # A dead broker is replaced when its session ends, 9 s by default. Not shorter: a loaded machine must not end it.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
-    "auto.leader.rebalance.enable": "false",  # `await_whole` does it, and at no other time leaders move by themselves
+    "leader.imbalance.check.interval.seconds": "1",  # who is back in sync leads again what it led; 300 s by default
 }
 
 
@@ -116,8 +116,6 @@ class JvmCluster:
 
         servers, nodes = self.bootstrap_servers, self.nodes.keys()
         wait_until_ready(servers, within_s=READY_WITHIN_S, still_alive=still_alive, nodes=nodes)
-        admin = quiet_admin(servers)  # in a variable: its futures fail when it goes
-        admin.elect_leaders(ElectionType.PREFERRED).result(READY_WITHIN_S)
 
     def stop(self) -> None:
         """Shut all nodes down cleanly, at the same time; the storages stay."""
@@ -166,7 +164,9 @@ class JvmCluster:
         """Create a topic of one partition that this node leads while it can."""
         replicas = [leader, *(number for number in NUMBERS if number != leader)]
         admin = quiet_admin(self.bootstrap_servers)
-        admin.create_topics([NewTopic(topic, replica_assignment=[replicas])])[topic].result(ELECTED_WITHIN_S)
+        admin.create_topics([NewTopic(topic, num_partitions=1, replica_assignment=[replicas])])[topic].result(
+            ELECTED_WITHIN_S
+        )
         until(lambda: self.leader_of(topic) == leader, within_s=ELECTED_WITHIN_S, what=f"{topic} on node {leader}")
 
     def _each(self, strike: Callable[[Node], None]) -> None:

@@ -20,8 +20,8 @@ def wait_until_ready(
 ) -> None:
     """Return once the broker lists itself and leads every partition it has.
 
-    With `nodes`, once all of them are there, and every replica is in sync. `still_alive` is asked before each try and
-    raises when waiting has become pointless. Raises TimedOut.
+    With `nodes`, once all of them are there, every replica is in sync, and the first of each partition leads it.
+    `still_alive` is asked before each try and raises when waiting has become pointless. Raises TimedOut.
     """
     admin = quiet_admin(bootstrap_servers)
 
@@ -34,8 +34,8 @@ def wait_until_ready(
         parts = [part for topic in metadata.topics.values() for part in topic.partitions.values()]
         # A broker that was killed answers before it has left its old session, as the leader of nothing.
         led = bool(metadata.brokers) and all(part.leader != -1 for part in parts)
-        whole = set(nodes) <= metadata.brokers.keys() and all(set(part.isrs) == set(part.replicas) for part in parts)
-        return led and (whole or not nodes)
+        in_sync = all(set(part.isrs) == set(part.replicas) and part.leader == part.replicas[0] for part in parts)
+        return led and (not nodes or (in_sync and set(nodes) <= metadata.brokers.keys()))
 
     until(serves, within_s=within_s, what=f"the broker at {bootstrap_servers} to answer with metadata")
 
