@@ -104,7 +104,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5, help="rounds that count (default 5)")
     parser.add_argument("--warm-up", type=int, default=2, help="rounds before them (default 2)")
-    parser.add_argument("--only", default="", help="peers whose name holds this text")
+    parser.add_argument("--only", nargs="*", default=[""], help="peers whose name holds one of these texts")
     parser.add_argument("--broker", default="jvm")
     chosen = parser.parse_args()
     with World(kind=chosen.broker) as world, tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
@@ -112,7 +112,7 @@ def main() -> int:
         bytes_each = f"{prepared.lines.stat().st_size / prepared.rows - 1:.0f} bytes"
         peers = []
         for peer in all_peers(world.broker.bootstrap_servers):
-            if chosen.only in peer.name:
+            if any(text in peer.name for text in chosen.only):
                 try:
                     peers.append(opened.enter_context(peer))
                 except PeerUnavailable as why:
