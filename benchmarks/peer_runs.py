@@ -20,6 +20,7 @@ from benchmarks.stage import Stage
 
 PEER_BYTES = 100_000_000
 ROWS_IN_STEPS_OF = 10_000  # the file source of Connect sends whole batches
+FEWEST_ROWS = 50_000  # some transactions, or all rows become visible at once and there is nothing to time
 # The settings of our own sink, so that the loop is that client's limit and nothing else.
 SAME_AS_OURS = {
     "acks": "all",
@@ -45,7 +46,7 @@ class PeerRun:
     def made(self, scale: Scale) -> MadeCsv:
         """Return the object to move at this scale."""
         rows = int(PEER_BYTES * self.share * scale.end_to_end_share) // 100
-        return MadeCsv("rows", 100, max(rows - rows % ROWS_IN_STEPS_OF, ROWS_IN_STEPS_OF))
+        return MadeCsv("rows", 100, max(rows - rows % ROWS_IN_STEPS_OF, FEWEST_ROWS))
 
     def settings(self) -> dict[str, object]:
         """Return what tells it from the others; the rest stands in `peers.programs` and `peers.connect`."""

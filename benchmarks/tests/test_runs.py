@@ -11,6 +11,7 @@ import pytest
 from benchmarks.contestants import Variant
 from benchmarks.made_csv import MadeCsv
 from benchmarks.object_server import ObjectServer
+from benchmarks.open_peers import OpenPeers
 from benchmarks.runs import PROCESSOR, measure, require_last_record, run_processor
 from benchmarks.stage import Stage
 from harness.world import World
@@ -22,8 +23,8 @@ SETTINGS = Variant("confluent", interval_rows=1_000).environment()
 
 @pytest.fixture
 def stage(world: World) -> Iterator[Stage]:
-    with ObjectServer() as objects:
-        yield Stage(world, objects)
+    with ObjectServer() as objects, OpenPeers(world.broker.bootstrap_servers) as peers:
+        yield Stage(world, objects, peers)
 
 
 def test_a_run_tells_its_rows_commits_and_memory(stage: Stage) -> None:
