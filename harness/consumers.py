@@ -114,6 +114,20 @@ def confluent_consumer(bootstrap_servers: str, isolation: Isolation, place: Topi
     return consumer
 
 
+def group_reader(bootstrap_servers: str, group: str) -> Consumer:
+    """Return a consumer that can be asked for the group's offsets, and joins nothing."""
+    return Consumer(
+        {
+            **_CONNECTION,
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": group,
+            "enable.auto.commit": False,
+            "isolation.level": "read_uncommitted",  # else it waits while a transaction holds a newer offset
+        },
+        logger=_SILENT,
+    )
+
+
 def admin_client(bootstrap_servers: str) -> AdminClient:
     """Return an admin client; keep it in a variable until its futures are done, or they fail."""
     return AdminClient({**_CONNECTION, "bootstrap.servers": bootstrap_servers}, logger=_SILENT)

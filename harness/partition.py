@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeVar
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -29,6 +28,7 @@ from harness.consumers import (
     Span,
     admin_client,
     confluent_consumer,
+    group_reader,
     offset_of,
     read_confluent,
     read_kafka_python,
@@ -121,18 +121,16 @@ def group_offset(
 
     An offset in a transaction that is still open is not counted. Raises TimedOut.
     """
-    admin = admin_client(bootstrap_servers)
-    request = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, partition)])
 
-    def answer() -> list[TopicPartition]:
-        asked = admin.list_consumer_group_offsets([request], require_stable=False, request_timeout=2.0)
-        answered = list(asked[group].result().topic_partitions)
-        for place in answered:
-            if place.error is not None:
-                raise KafkaException(place.error)
-        return answered
+    def answer() -> TopicPartition:
+        # Not by the admin client: librdkafka's crashes when a coordinator says that it is none any more.
+        with closing(group_reader(bootstrap_servers, group)) as member:
+            (told,) = member.committed([TopicPartition(topic, partition)], timeout=2.0)
+        if told.error is not None:
+            raise KafkaException(told.error)
+        return told
 
-    found = _persist(answer, within_s=within_s, what=f"the offset of group {group}")[0]
+    found = _persist(answer, within_s=within_s, what=f"the offset of group {group}")
     return None if found.offset < 0 else (found.offset, found.metadata or "")
 
 
