@@ -92,7 +92,7 @@ def slow(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def cluster(session: nox.Session) -> None:
-    """Fell leader and coordinators of three brokers, replication 3, min.insync.replicas 2; about 1 GB of memory."""
+    """Fell leader and coordinators of three brokers, replication 3, min.insync.replicas 2; 1.0 to 1.4 GB of memory."""
     install(session, "tests")
     session.run("python", "-m", "pytest", "-m", "cluster", *session.posargs)
 
