@@ -6,6 +6,7 @@ Sinks of both clients are open side by side and take turns; pytest-benchmark is 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -63,7 +64,9 @@ def commit(sink: Sink, batch: Batch) -> None:
 def saving(stage: Stage) -> Callable[[], None]:
     """Return what saves a checkpoint, one row further each time."""
     url = f"s3://{BUCKET}/rows.csv"
-    checkpoints = build_checkpoints(load({}, stage.world.environment(topic="rows", source=url, job_id="checkpoint")))
+    checkpoints = build_checkpoints(
+        load({}, stage.world.environment(topic="rows", source=url, job_id=f"checkpoint-{uuid.uuid4().hex}"))
+    )
     checkpoints.claim()
     start = JobStart(url, Pins('"etag"'), "shape", Destination("cluster", "topic", 0), 0)
     checkpoints.begin(start, Position(0, 0))
