@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NoReturn
 
-from chaos.nemesis.inside import hurry, sleeping
+from chaos.nemesis.inside import hurry, sleeping, take_turns
 from chaos.schedule import KillAtRow, KillAtStep, KillInBatch, Plan, parse
 from processor.__main__ import leave, main
 from processor.assembly import build_processor
@@ -136,6 +136,7 @@ def first_rows(batch: Batch, count: int) -> Batch:
 def build_victim(settings: Settings, observer: Observer, stop: StopSignal) -> CSVToKafkaProcessor:
     """Return the real processor, with the strike of CHAOS_STRIKE around it if there is one."""
     hurry()
+    take_turns()
     observer = sleeping(observer)
     planned = os.environ.get(VARIABLE)
     if not planned:

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from chaos.job import VICTIM, Job, gather, strikes_of
 from chaos.nemesis.base import Nemesis, strike_of
-from chaos.nemesis.inside import SLEEP
+from chaos.nemesis.inside import SAVES_IN_TURN, SLEEP
 from chaos.nursery import Nursery
 from chaos.schedule import Plan
 from chaos.victim import VARIABLE
@@ -49,6 +49,7 @@ class Course:
             **world.environment(topic=self.topic, source=source, job_id=self.topic),
             "KAFKA_CLIENT": job.client,
             "DELIVERY": job.delivery,
+            **SAVES_IN_TURN,
             "COMMIT_INTERVAL_S": "3600",  # batches are cut by rows alone, so that saves and commits can be counted
             **job.settings,
         }

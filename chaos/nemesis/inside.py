@@ -2,6 +2,7 @@
 
 CHAOS_SLEEP=`saved:2`   just after the second `saved` it says `asleep` and waits for SIGCONT: whatever is done to the
                         world meanwhile is done at that moment, however slow the machine is
+CHAOS_TURNS=`saves`     saves in turn instead of beside the next batch: just after `saved` nothing else is under way
 CHAOS_HASTE=`pauses`    next to no pause between two attempts, and between two tries of botocore's
 CHAOS_HASTE=`calls`     as `pauses`, and each call to Kafka, S3 and DynamoDB has two or three seconds and fewer tries:
                         what takes minutes until a patient run gives up takes seconds
@@ -17,6 +18,7 @@ from processor.ports import Observer, Step
 
 SLEEP = "CHAOS_SLEEP"
 HASTE = "CHAOS_HASTE"
+SAVES_IN_TURN = {"CHAOS_TURNS": "saves"}
 SHORT_PAUSES = {HASTE: "pauses"}
 SHORT_CALLS = {HASTE: "calls"}
 CALL_S = 3.0
@@ -50,6 +52,17 @@ def sleeping(observer: Observer) -> Observer:
     """Return the observer, with the sleep of CHAOS_SLEEP around it if there is one."""
     moment = os.environ.get(SLEEP)
     return SleepingObserver(observer, moment) if moment else observer
+
+
+def take_turns() -> None:
+    """Save in turn, if CHAOS_TURNS says so: a strike at a moment needs one that is not just passing."""
+    from processor.processor import CSVToKafkaProcessor  # noqa: PLC0415  # as below
+    from processor.save_beside import in_turn  # noqa: PLC0415
+
+    if "CHAOS_TURNS" in os.environ:
+        chosen = CSVToKafkaProcessor.__init__.__kwdefaults__
+        assert chosen is not None
+        chosen["saving"] = in_turn
 
 
 def hurry() -> None:
