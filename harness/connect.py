@@ -18,13 +18,13 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from harness.broker import jars, leftovers
 from harness.broker.guard import Guard
 from harness.broker.jre import java_home
 from harness.broker.settings import LOOPBACK, free_ports
+from harness.broker.startable import Startable
 from harness.consumers import admin_client
 from harness.partition import LiveReader, read
 from harness.wait import TimedOut, until
@@ -122,7 +122,7 @@ def offsets_topic(name: str) -> str:
     return f"connect-offsets-{name}"
 
 
-class ConnectWorker:
+class ConnectWorker(Startable):
     """One worker on loopback. As a context manager it starts at once and is closed at the end.
 
     After `kill`, `start` brings another one up under the same name. With `own_session=False` it dies with
@@ -214,19 +214,6 @@ class ConnectWorker:
         if self._process is not None:
             self._end()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _task_failure(self, connector: str) -> str | None:
         status = self._ask("GET", f"/connectors/{connector}/status") or {}

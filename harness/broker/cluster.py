@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Self
+from types import MappingProxyType
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import NewTopic
@@ -21,6 +20,7 @@ from harness.broker import leftovers
 from harness.broker.jvm import JvmBroker
 from harness.broker.ready import quiet_admin, wait_until_ready
 from harness.broker.settings import LOOPBACK, free_ports
+from harness.broker.startable import Startable
 from harness.wait import until
 
 NUMBERS = (1, 2, 3)
@@ -68,7 +68,7 @@ class Node(JvmBroker):
         self._extra |= properties
 
 
-class JvmCluster:
+class JvmCluster(Startable):
     """Three brokers on loopback; storages and ports stay the same from the first start to `close`.
 
     Which node leads is Kafka's business: ask `leader_of` and `coordinator_of`.
@@ -177,19 +177,6 @@ class JvmCluster:
         with ThreadPoolExecutor(len(running)) as pool:
             for done in [pool.submit(strike, node) for node in running]:
                 done.result()
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def make_logs(bootstrap_servers: str) -> None:

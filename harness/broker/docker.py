@@ -8,8 +8,7 @@ import shutil
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from docker.errors import APIError, DockerException, NotFound
 from testcontainers.core.config import testcontainers_config
@@ -19,6 +18,7 @@ from harness.broker import leftovers
 from harness.broker.image import engine, usable_image
 from harness.broker.ready import wait_until_ready
 from harness.broker.settings import LOOPBACK, free_ports, fresh_cluster_id, server_properties
+from harness.broker.startable import Startable
 from harness.broker.unavailable import BrokerUnavailable
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _CLEAN_EXIT_CODES = (0, 128 + signal.SIGTERM)
 testcontainers_config.ryuk_disabled = True
 
 
-class DockerBroker:
+class DockerBroker(Startable):
     """One container, published on loopback at a port that stays; its storage lives as long as the container."""
 
     kind = "docker"
@@ -115,19 +115,6 @@ class DockerBroker:
         if self._owns_folder:
             shutil.rmtree(self._folder, ignore_errors=True)
         atexit.unregister(self.close)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _create(self) -> Container:
         # The broker connects to its own advertised address to write transaction markers, so the port is the same

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from types import TracebackType
-from typing import NoReturn, Self
+from typing import NoReturn
 
 from harness.broker.ready import wait_until_ready
+from harness.broker.startable import Startable
 from harness.broker.unavailable import BrokerUnavailable
 
 READY_WITHIN_S = 30.0
 
 
-class ExternalBroker:
+class ExternalBroker(Startable):
     """Bring your own. `start` only asks whether it answers; every fault raises BrokerUnavailable."""
 
     kind = "external"
@@ -49,15 +49,6 @@ class ExternalBroker:
 
     def close(self) -> None:
         """Leave it as it is; it is not ours."""
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _refuse(self, done: str) -> NoReturn:
         raise BrokerUnavailable(f"an external broker cannot be {done} from here")

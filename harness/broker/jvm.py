@@ -9,14 +9,13 @@ import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from harness.broker import jars, leftovers
 from harness.broker.guard import Guard
 from harness.broker.jre import java_home
 from harness.broker.ready import wait_until_ready
 from harness.broker.settings import LOOPBACK, free_ports, fresh_cluster_id, server_properties
+from harness.broker.startable import Startable
 from harness.broker.unavailable import BrokerUnavailable
 
 READY_WITHIN_S = 60.0
@@ -38,7 +37,7 @@ log4j.appender.stdout.layout.ConversionPattern=%d{ISO8601} %p %m (%c)%n
 """
 
 
-class JvmBroker:
+class JvmBroker(Startable):
     """One broker on loopback; storage and port stay the same from the first start to `close`.
 
     `start` after `stop` or `kill` finds the same records. Not for power loss: SIGKILL leaves the page cache alone.
@@ -123,19 +122,6 @@ class JvmBroker:
             self._end(signal.SIGKILL)
         if self._owns_folder:
             shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _two_listeners(self, proxied: str) -> dict[str, str]:
         controller = f"{LOOPBACK}:{self._controller_port}"
