@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from processor.csv_source import CsvSource
 from processor.errors import BadSetting
@@ -13,6 +14,7 @@ from processor.native_rows import native_rows
 from processor.opening import JobRules
 from processor.ports import Checkpoints, Observer, Sink, Source
 from processor.processor import CSVToKafkaProcessor
+from processor.save_beside import Save, beside
 from processor.settings import Settings
 from processor.stop import StopSignal
 
@@ -53,7 +55,12 @@ def build_sink(client: str, settings: SinkSettings) -> Sink:
 
 
 def build_processor(
-    settings: Settings, observer: Observer, stop: StopSignal, *, around: Callable[[Sink], Sink] = lambda sink: sink
+    settings: Settings,
+    observer: Observer,
+    stop: StopSignal,
+    *,
+    around: Callable[[Sink], Sink] = lambda sink: sink,
+    saving: Callable[[Save], AbstractContextManager[Save]] = beside,
 ) -> CSVToKafkaProcessor:
     """Return a run that is ready to start; nothing has been asked of anybody yet. `around` may wrap the sink."""
     return CSVToKafkaProcessor(
@@ -63,4 +70,5 @@ def build_processor(
         observer,
         rules=JobRules(settings.sink.delivery, settings.shape),
         stop=stop,
+        saving=saving,
     )

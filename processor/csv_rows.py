@@ -83,7 +83,7 @@ def read_header(chunks: Iterable[bytes], *, max_row_bytes: int) -> Header | None
 
     Raises BadRow (row None) where a name is missing or stands twice, or the row itself is bad.
     """
-    for slab in _slabs(_without_bom(chunks), base=0, row=None, width=None, max_row_bytes=max_row_bytes):
+    for slab in read_rows(_without_bom(chunks), byte_offset=0, row=None, width=None, max_row_bytes=max_row_bytes):
         names = tuple(slab.cells)
         place = (slab.starts[0], slab.ends[0])
         if "" in names:
@@ -99,17 +99,30 @@ def read_rows(
     chunks: Iterable[bytes],
     *,
     byte_offset: int,
-    row: int,
-    width: int,
+    row: int | None,
+    width: int | None,
     max_row_bytes: int,
     native: Native | None = None,
 ) -> Iterator[Slab]:
     """Yield the rows of `chunks`, which start at `byte_offset` of the object with row number `row`.
 
-    `native` is asked first for each run of whole lines. Every row before a bad one has been yielded when BadRow is
-    raised. At most `max_row_bytes` plus one chunk, or twice the longest row, is held in memory.
+    A header has no number and gives the width: where both are None, each slab is one row. `native` is asked first for
+    each run of whole lines. Every row before a bad one has been yielded when BadRow is raised. At most `max_row_bytes`
+    plus one chunk, or twice the longest row, is held in memory.
     """
-    yield from _slabs(chunks, base=byte_offset, row=row, width=width, max_row_bytes=max_row_bytes, native=native)
+    parse = partial(_parse, width=width, max_row_bytes=max_row_bytes, native=native)
+    pieces = _Pieces(chunks, max_row_bytes)
+    final = False
+    while not final:
+        buffer, final = pieces.more()
+        slab, fault, used = parse(buffer, base=byte_offset, final=final)
+        if slab.ends:
+            yield slab
+            row = None if row is None else row + len(slab.ends)
+        if fault is not None:
+            raise BadRow(fault.reason, row=row, byte_start=fault.byte_start, byte_end=fault.byte_end)
+        pieces.unparsed = buffer[used:]
+        byte_offset += used
 
 
 def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -123,30 +136,6 @@ def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
     # A blank line of the same length keeps every offset right, and blank lines are no rows.
     yield b"\n\r\n" + head[len(BOM) :] if head.startswith(BOM) else head
     yield from source
-
-
-def _slabs(
-    chunks: Iterable[bytes],
-    *,
-    base: int,
-    row: int | None,
-    width: int | None,
-    max_row_bytes: int,
-    native: Native | None = None,
-) -> Iterator[Slab]:
-    parse = partial(_parse, width=width, max_row_bytes=max_row_bytes, native=native)
-    pieces = _Pieces(chunks, max_row_bytes)
-    final = False
-    while not final:
-        buffer, final = pieces.more()
-        slab, fault, used = parse(buffer, base=base, final=final)
-        if slab.ends:
-            yield slab
-            row = None if row is None else row + len(slab.ends)
-        if fault is not None:
-            raise BadRow(fault.reason, row=row, byte_start=fault.byte_start, byte_end=fault.byte_end)
-        pieces.unparsed = buffer[used:]
-        base += used
 
 
 class _Pieces:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import accumulate
 
 from processor.csv_rows import Header, Native, Slab, read_header, read_rows
 from processor.errors import BadSetting
@@ -113,11 +113,10 @@ def _gather(
         for values, ends in encoded:
             taken = 0
             while taken < len(values):
-                count = _room(gathered, limits, values, taken)
-                piece = values[taken : taken + count]
-                gathered.values += piece
+                count, size_bytes = _room(gathered, limits, values, taken)
+                gathered.values += values[taken : taken + count]
                 gathered.ends += ends[taken : taken + count]
-                gathered.size_bytes += sum(map(len, piece))
+                gathered.size_bytes = size_bytes
                 taken += count
                 if _full(gathered, limits, clock):
                     batch = gathered.batch()
@@ -140,17 +139,16 @@ def _full(gathered: _Gathered, limits: BatchLimits, clock: Callable[[], float]) 
     )
 
 
-def _room(gathered: _Gathered, limits: BatchLimits, values: list[bytes], taken: int) -> int:
-    """How many of `values[taken:]` the batch still takes, one at least."""
+def _room(gathered: _Gathered, limits: BatchLimits, values: list[bytes], taken: int) -> tuple[int, int]:
+    """How many of `values[taken:]` the batch still takes, one at least, and the bytes that it has with them."""
     rows = min(limits.interval_rows - len(gathered.values), len(values) - taken)
-    size_bytes = gathered.size_bytes
-    if size_bytes + sum(map(len, values[taken : taken + rows])) < limits.batch_bytes:
-        return rows
-    for count, value in enumerate(islice(values, taken, taken + rows), start=1):
-        size_bytes += len(value)
-        if size_bytes >= limits.batch_bytes:
-            return count
-    return rows
+    sizes = list(map(len, values[taken : taken + rows]))
+    size_bytes = gathered.size_bytes + sum(sizes)
+    if size_bytes < limits.batch_bytes:
+        return rows, size_bytes
+    totals = accumulate(sizes, initial=gathered.size_bytes)
+    next(totals)  # without any of them
+    return next((count, total) for count, total in enumerate(totals, start=1) if total >= limits.batch_bytes)
 
 
 def _encoder(value_format: ValueFormat, names: tuple[str, ...]) -> Callable[[Slab], tuple[list[bytes], list[int]]]:

@@ -17,7 +17,7 @@ from processor.errors import (
     Superseded,
     Temporary,
 )
-from processor.model import Batch, Delivery, Position, Status
+from processor.model import Batch, Position, Status
 from processor.opening import JobRules, Opening
 from processor.ports import Checkpoints, Observer, Sink, Source, Step
 from processor.read_ahead import prefetch
@@ -52,9 +52,9 @@ class CSVToKafkaProcessor:
         self._source, self._sink, self._checkpoints, self._observer = source, sink, checkpoints, observer
         self._stop = stop or StopSignal()
         self._read_ahead = read_ahead
-        self._saving = saving if rules.delivery is Delivery.EXACTLY_ONCE else in_turn
         self._clock = clock or Clock(self._stop)
         self._opening = Opening(source, sink, checkpoints, rules, self._clock)
+        self._saving = saving if self._opening.exactly_once else in_turn
         self._scale = 1.0
         self._failures = 0  # in a row, without a committed row between them
         self._attempt = 0
