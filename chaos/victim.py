@@ -13,9 +13,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import NoReturn
 
-from chaos.nemesis.inside import hurry, sleeping, take_turns
+from chaos.nemesis.inside import hurry, saving, sleeping
 from chaos.schedule import KillAtRow, KillAtStep, KillInBatch, Plan, parse
 from processor.__main__ import leave, main
 from processor.assembly import build_processor
@@ -136,15 +137,13 @@ def first_rows(batch: Batch, count: int) -> Batch:
 def build_victim(settings: Settings, observer: Observer, stop: StopSignal) -> CSVToKafkaProcessor:
     """Return the real processor, with the strike of CHAOS_STRIKE around it if there is one."""
     hurry()
-    take_turns()
     observer = sleeping(observer)
+    build = partial(build_processor, saving=saving())
     planned = os.environ.get(VARIABLE)
     if not planned:
-        return build_processor(settings, observer, stop)
+        return build(settings, observer, stop)
     strike = Strike(parse(planned), settings.job_id)
-    return build_processor(
-        settings, StrikingObserver(observer, strike), stop, around=lambda sink: StrikingSink(sink, strike)
-    )
+    return build(settings, StrikingObserver(observer, strike), stop, around=lambda sink: StrikingSink(sink, strike))
 
 
 def plant_mutant() -> None:

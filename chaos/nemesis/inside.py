@@ -13,8 +13,11 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from processor.ports import Observer, Step
+from processor.save_beside import Save, beside, in_turn
 
 SLEEP = "CHAOS_SLEEP"
 HASTE = "CHAOS_HASTE"
@@ -54,15 +57,9 @@ def sleeping(observer: Observer) -> Observer:
     return SleepingObserver(observer, moment) if moment else observer
 
 
-def take_turns() -> None:
-    """Save in turn, if CHAOS_TURNS says so: a strike at a moment needs one that is not just passing."""
-    from processor.processor import CSVToKafkaProcessor  # noqa: PLC0415  # as below
-    from processor.save_beside import in_turn  # noqa: PLC0415
-
-    if "CHAOS_TURNS" in os.environ:
-        chosen = CSVToKafkaProcessor.__init__.__kwdefaults__
-        assert chosen is not None
-        chosen["saving"] = in_turn
+def saving() -> Callable[[Save], AbstractContextManager[Save]]:
+    """Return how the victim saves: in turn, if CHAOS_TURNS says so, for a strike needs a moment that stays."""
+    return in_turn if os.environ.get("CHAOS_TURNS") == "saves" else beside
 
 
 def hurry() -> None:
