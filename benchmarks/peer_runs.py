@@ -17,6 +17,8 @@ from benchmarks.peers.programs import confluent_script, kafka_python_loop, kcat,
 from benchmarks.runs import Run
 from benchmarks.scale import Scale
 from benchmarks.stage import Stage
+from processor.model import LINGER_MS
+from processor.sink_kafka_python import PRODUCE_BATCH_BYTES
 
 PEER_BYTES = 100_000_000
 ROWS_IN_STEPS_OF = 10_000  # the file source of Connect sends whole batches
@@ -27,8 +29,8 @@ SAME_AS_OURS = {
     "compression_type": "gzip",
     "max_in_flight_requests_per_connection": 1,
     "enable_idempotence": True,
-    "batch_size": 2**20 - 2**16,
-    "linger_ms": 50,
+    "batch_size": PRODUCE_BATCH_BYTES,
+    "linger_ms": LINGER_MS,
     "metrics_enabled": False,
 }
 
