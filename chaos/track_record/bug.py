@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from chaos.interleave.replay import replay
 from chaos.interleave.schedule import Schedule
+from chaos.mutants import find
 from chaos.mutants.registry import Change
 from chaos.mutants.trials import StrikeMissed, Trial
 from chaos.searching.telling import tell
@@ -51,6 +52,11 @@ class OnFakes:
 
     def __str__(self) -> str:
         return f"on fakes, {self.trial.delivery}, {self.trial.interval_rows} rows a transaction: {self.trial.strike}"
+
+
+def convicted(mutant: str, *exits: int | None) -> OnFakes:
+    """Return the trial of a registered mutant, which is the old behaviour."""
+    return OnFakes(find(mutant).trial, exits, find(mutant).changes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from chaos.mutants import find
 from chaos.mutants.trials import Trial, numbered
 from chaos.track_record import old
-from chaos.track_record.bug import Bug, ByTest, Interleaved, OnFakes, Told
+from chaos.track_record.bug import Bug, ByTest, Interleaved, OnFakes, Told, convicted
 from chaos.track_record.plays import checkpoint_counts_seven_rows, tail_lost, topic_made_anew
 from processor.errors import Contradiction
 from processor.model import Delivery
@@ -19,12 +18,6 @@ THREE_BROKERS = "chaos/tests/test_three_brokers.py"
 # What a strike on the partition or the item leaves behind for the judge, whatever the processor does afterwards.
 ROWS_GONE = frozenset({"Truncated", "CheckpointAhead"})
 UNSAVED_ROWS_GONE = frozenset({"Truncated", "TornTransaction"})
-
-
-def convicted(mutant: str, *exits: int | None) -> OnFakes:
-    """Return the trial of a registered mutant, which is the old behaviour."""
-    return OnFakes(find(mutant).trial, exits, find(mutant).changes)
-
 
 BUGS = (
     Bug(
@@ -303,12 +296,3 @@ BUGS = (
         (ByTest(THREE_BROKERS, "test_a_sink_that_knew_the_fallen_node_asks_its_successor"),),
     ),
 )
-
-
-def readme_table() -> str:
-    """Return the table of chaos/README.md."""
-    lines = ["| bug | found by | shown again by |", "|---|---|---|"]
-    for bug in BUGS:
-        shown = "; ".join(map(str, bug.shown_by))
-        lines.append(f"| `{bug.name}`: {bug.what} | {bug.found_by} | {shown} |")
-    return "\n".join(lines)
