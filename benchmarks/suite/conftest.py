@@ -26,7 +26,7 @@ from harness.plugin import broker_kind, not_run
 from harness.world import World
 
 _load_before = [os.getloadavg()[0]]  # of the last minute: whoever else was at work here, in numbers
-PACKAGES = ("boto3", "confluent-kafka", "kafka-python", "orjson", "pytest-benchmark")
+PACKAGES = ("boto3", "confluent-kafka", "kafka-python", "orjson", "polars", "pytest-benchmark")
 
 
 @pytest.fixture(scope="session")
