@@ -19,7 +19,7 @@ from confluent_kafka import Producer
 from benchmarks.made_csv import Cursor, MadeCsv
 from benchmarks.measured_run import tell_measures
 from processor.assembly import build_sink, build_source
-from processor.model import Batch, CommittedPosition, Position
+from processor.model import UNKNOWN_OFFSET, Batch, CommittedPosition, Position
 from processor.ports import Step
 from processor.settings import Settings, load
 from processor.source_url import parse_url
@@ -48,7 +48,7 @@ def send(settings: Settings, lines: StepLines) -> None:
     lines.step(Step.RESUMED)
     for batch in batches:
         sink.send(batch)
-        sink.commit(CommittedPosition(batch.end, described.pins, settings.shape))
+        sink.commit(CommittedPosition(batch.end, described.pins, settings.shape, UNKNOWN_OFFSET))
         _tell(lines, batch)
     sink.discard()
 

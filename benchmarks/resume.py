@@ -107,7 +107,7 @@ def plant_position(environment: dict[str, str], made: MadeCsv, row: int) -> None
     try:
         sink.fence()
         position = Position(row, made.place(row)[0])
-        sink.commit(CommittedPosition(position, Pins(made.etag), settings.shape))
+        sink.commit(CommittedPosition(position, Pins(made.etag), settings.shape, row - 1))
     finally:
         sink.discard()
 

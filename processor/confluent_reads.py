@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, TypeVar
 
 from confluent_kafka import (
@@ -120,8 +121,9 @@ class ConfluentReads:
         try:
             reader.assign([self._place(start_offset)])
             deadline = time.monotonic() + READ_TIMEOUT_S
+            at_once = 1  # consume() waits until it has them all, and the first record may be the only one asked for
             while time.monotonic() < deadline:
-                for message in self._translated(lambda: reader.consume(10_000, timeout=0.5)):
+                for message in self._translated(partial(reader.consume, at_once, timeout=0.5)):
                     error = message.error()
                     if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
                         return
@@ -131,6 +133,7 @@ class ConfluentReads:
                         return
                     yield message.offset(), message.value()
                     deadline = time.monotonic() + READ_TIMEOUT_S
+                at_once = 10_000
             raise _failed(f"reading {self._place()} stopped before offset {end}")
         finally:
             reader.close()

@@ -25,6 +25,7 @@ def encode(committed: CommittedPosition) -> tuple[int, str]:
         "etag": pins.etag,
         "version_id": pins.version_id,
         "shape": committed.shape,
+        "last_offset": committed.last_offset,
     }
     return position.row, json.dumps(metadata, separators=(",", ":"))
 
@@ -43,7 +44,7 @@ def decode(offset: int, metadata: str | None) -> CommittedPosition | ForeignPosi
             return ForeignPosition(offset, f"its metadata has version {said['v']!r}, this program knows {VERSION}")
         position = Position(*(_typed(said, name, int) for name in ("row", "byte_offset", "skipped")))
         pins = Pins(_typed(said, "etag", str), _typed(said, "version_id", str, type(None)))
-        committed = CommittedPosition(position, pins, _typed(said, "shape", str))
+        committed = CommittedPosition(position, pins, _typed(said, "shape", str), _typed(said, "last_offset", int))
     except (ValueError, KeyError, TypeError, RecursionError, InvalidValue) as error:
         return ForeignPosition(offset, f"its metadata cannot be read ({error!r}): {metadata[:200]}")
     if position.row != offset:

@@ -114,12 +114,14 @@ class Batch:
 class CommittedPosition:
     """What the group offset in Kafka says: the position, and what it was written for.
 
-    Written by `Sink.commit` in the same transaction as the rows before it.
+    Written by `Sink.commit` in the same transaction as the rows before it. `last_offset` is the last one's, or
+    UNKNOWN_OFFSET where a rebuild wrote the position anew and found none.
     """
 
     position: Position
     pins: Pins
     shape: str
+    last_offset: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from processor.resume import (
     decide,
     match_committed,
     of_the_same_object,
+    require_record,
     require_tail,
 )
 from processor.stop import Clock
@@ -132,6 +133,7 @@ class Opening:
             shape=self._rules.shape,
             destination=self.destination,
         )
+        self._require_record(position, bounds)
         if isinstance(decision, Rebuild):
             return self._rebuild(decision, checkpoint)
         return self._pinned(checkpoint, decision.position, bounds)
@@ -146,7 +148,7 @@ class Opening:
             if self._clock.now() > deadline:
                 # A newer run's transaction is no trouble, and no reason to be started again. One that lost its end with
                 # the tail of the partition is: nobody is going to end it.
-                require_tail(self.require_lease(), bounds)
+                require_tail(self.require_lease(), None, bounds)
                 raise Temporary(
                     f"a transaction is open on the partition from offset {bounds.stable} on, and it is not ours",
                     hint="the job needs the partition for itself; start the same command again when it has ended",
@@ -154,9 +156,9 @@ class Opening:
             self._clock.pause(LOOK_AGAIN_S)
         return bounds
 
-    def committed(self, position: Position) -> CommittedPosition:
+    def committed(self, position: Position, last_offset: int) -> CommittedPosition:
         """Say for Kafka what a position belongs to."""
-        return CommittedPosition(position, self.object.pins, self._rules.shape)
+        return CommittedPosition(position, self.object.pins, self._rules.shape, last_offset)
 
     @property
     def object(self) -> SourceObject:
@@ -203,18 +205,25 @@ class Opening:
         """The position expired: find the last committed row in the partition itself, and write the position anew."""
         batches = self._source.batches(decision.position)
         records = of_the_same_object(self._sink.records(decision.offset), checkpoint, self.object)
-        reached = match_committed(records, batches, decision.position)
+        reached, last_offset = match_committed(records, batches, decision.position)
         if reached.row > 0:
-            self._sink.commit(self.committed(reached))
+            self._sink.commit(self.committed(reached, last_offset))
         opened = self._pinned(checkpoint, reached, self._sink.bounds())
         return replace(opened, rebuilt_rows=reached.row - decision.position.row)
+
+    def _require_record(self, position: Found, bounds: PartitionBounds) -> None:
+        """Look for the last committed record, unless retention has taken it."""
+        if isinstance(position, CommittedPosition) and position.last_offset >= bounds.start:
+            require_record(position, next(self._sink.records(position.last_offset), None))
 
     def _require_still_complete(self, checkpoint: Checkpoint) -> None:
         """Look until it holds or the bound is over: the last commit may not have reached the group offset yet."""
         deadline = self._clock.now() + SETTLE_S
         while True:
             try:
-                return check_complete(checkpoint, self._position(), self._sink.bounds())
+                position, bounds = self._position(), self._sink.bounds()
+                check_complete(checkpoint, position, bounds)
+                return self._require_record(position, bounds)
             except Contradiction:
                 if self._clock.now() > deadline:
                     raise

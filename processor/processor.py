@@ -17,7 +17,7 @@ from processor.errors import (
     Superseded,
     Temporary,
 )
-from processor.model import Batch, Position, Status
+from processor.model import UNKNOWN_OFFSET, Batch, Position, Status
 from processor.opening import JobRules, Opening
 from processor.ports import Checkpoints, Observer, Sink, Source, Step
 from processor.read_ahead import prefetch
@@ -122,9 +122,12 @@ class CSVToKafkaProcessor:
         began = self._clock.now()
         next_offset = self._sink.send(batch)
         sent = self._clock.now()
+        if next_offset is None and self._opening.exactly_once:
+            next_offset = self._sink.bounds().end  # all are acknowledged, and nobody else writes here
         self._require_growth(batch, next_offset)
         self._tell(Step.SENT, batch.end, rows=len(batch.values))
-        self._sink.commit(self._opening.committed(batch.end))
+        last_offset = UNKNOWN_OFFSET if next_offset is None else next_offset - 1
+        self._sink.commit(self._opening.committed(batch.end, last_offset))
         self._failures = 0
         self._tell(
             Step.COMMITTED,

@@ -12,7 +12,11 @@ at or behind P                              P               GoOn at P
 ahead of P                                  P               Contradiction: rows that the checkpoint counts are gone
 any                                         not ours        Contradiction or SourceChanged
 any of the above, partition ends before `next_offset`       Contradiction: the tail was lost
+any of the above, the last committed record is not there    Contradiction: the tail was lost, or its commit marker
 ==========================================  ==============  ====================================================
+
+The last line is looked at by `require_record`. It is exact, whatever was written into the place of a lost tail: the
+fence's own abort marker, say, which may even take back rows that lost their commit marker.
 
 At-least-once knows no position in Kafka: Fresh while C is 0, then GoOn at C. A changed object is refused as soon as
 anything was written to the partition, saved or not.
@@ -96,7 +100,7 @@ def check_identity(
 
 def check_complete(checkpoint: Checkpoint, position: Found, bounds: PartitionBounds) -> None:
     """Refuse to call a completed job done when what it committed is no longer there. Raises Contradiction."""
-    require_tail(checkpoint, bounds)
+    require_tail(checkpoint, position, bounds)
     rows = checkpoint.rows or 0
     if isinstance(position, CommittedPosition) and position.position.row < rows:
         raise Contradiction(f"completed with {rows} rows, but the position is {position.position.row}", hint=_LOST)
@@ -115,19 +119,18 @@ def decide(
     """Decide by the table above where to go on. Raises Contradiction or SourceChanged, never guesses."""
     check_identity(checkpoint, position, source=source, shape=shape, destination=destination)
     first = Fresh(Position(0, source.first_row_byte))
-    started = checkpoint is not None and checkpoint.start is not None
-    if checkpoint is not None and started:
-        require_tail(checkpoint, bounds)
     if delivery is Delivery.AT_LEAST_ONCE:
+        require_tail(checkpoint, None, bounds)
         _require_unwritten_or_same(checkpoint, bounds, source)
         if checkpoint is None or checkpoint.position.row == 0:
             return first
-        _require_rows(checkpoint, checkpoint.position, bounds, markers=0)
+        _require_room(checkpoint, bounds)
         return GoOn(checkpoint.position)
+    require_tail(checkpoint, position, bounds)
     if isinstance(position, CommittedPosition):
-        _require_rows(checkpoint, position.position, bounds, markers=COMMIT_MARKERS)
+        _require_reached(checkpoint, position.position)
         return GoOn(position.position)
-    if checkpoint is None or not started:
+    if checkpoint is None or checkpoint.start is None:
         return first
     return _rebuild(checkpoint, bounds, source)
 
@@ -154,12 +157,15 @@ def _rebuild(checkpoint: Checkpoint, bounds: PartitionBounds, source: SourceObje
     return Rebuild(done if done.row else Position(0, source.first_row_byte), max(offset, bounds.start))
 
 
-def match_committed(records: Iterable[tuple[int, bytes]], batches: Iterator[Batch], start: Position) -> Position:
-    """Compare the committed records with the rows from `start` on, one by one; return the position after the last.
+def match_committed(
+    records: Iterable[tuple[int, bytes]], batches: Iterator[Batch], start: Position
+) -> tuple[Position, int]:
+    """Compare the committed records with the rows from `start` on, one by one.
 
-    Raises Contradiction at the first record that is not the next row.
+    Returns the position after the last one, and its offset, UNKNOWN_OFFSET where there is none. Raises Contradiction
+    at the first record that is not the next row.
     """
-    reached = start
+    reached, last_offset = start, UNKNOWN_OFFSET
     rows = _rows(batches)
     for offset, value in records:
         expected = next(rows, None)
@@ -168,8 +174,8 @@ def match_committed(records: Iterable[tuple[int, bytes]], batches: Iterator[Batc
                 f"the record at offset {offset} is not row {reached.row} of the object",
                 hint="somebody else wrote to the partition; the job needs one of its own",
             )
-        reached = expected[1]
-    return reached
+        reached, last_offset = expected[1], offset
+    return reached, last_offset
 
 
 def of_the_same_object(
@@ -215,33 +221,38 @@ def _check_position(position: CommittedPosition, source: SourceObject, shape: st
         )
 
 
-def require_tail(checkpoint: Checkpoint, bounds: PartitionBounds) -> None:
-    """Refuse a partition that ends before what the checkpoint knows was written. Raises Contradiction."""
-    if checkpoint.next_offset is not None and bounds.end < checkpoint.next_offset:
-        raise Contradiction(
-            f"the partition ends at offset {bounds.end}, the job wrote up to {checkpoint.next_offset}", hint=_LOST
-        )
+def require_tail(checkpoint: Checkpoint | None, position: Found, bounds: PartitionBounds) -> None:
+    """Refuse a partition that ends before what checkpoint and position know was written. Raises Contradiction."""
+    saved = None if checkpoint is None else checkpoint.next_offset
+    committed = position.last_offset + 1 if isinstance(position, CommittedPosition) else 0
+    written = max(saved or 0, committed)
+    if bounds.end < written:
+        raise Contradiction(f"the partition ends at offset {bounds.end}, the job wrote up to {written}", hint=_LOST)
 
 
-def _require_rows(checkpoint: Checkpoint | None, position: Position, bounds: PartitionBounds, *, markers: int) -> None:
-    """Refuse a position that the checkpoint is ahead of, or that the partition is too short for.
+def require_record(committed: CommittedPosition, found: tuple[int, bytes] | None) -> None:
+    """Refuse a partition without the last committed record, where `found` is the first one from there on.
 
-    Behind committed rows lie at least so many `markers`.
+    Raises Contradiction.
     """
+    if found is None or found[0] != committed.last_offset:
+        where = f"at offset {committed.last_offset}"
+        raise Contradiction(f"the last of {committed.position.row} rows was committed {where}, it is gone", hint=_LOST)
+
+
+def _require_reached(checkpoint: Checkpoint | None, position: Position) -> None:
     if checkpoint is not None and checkpoint.position.row > position.row:
         raise Contradiction(
             f"the checkpoint counts {checkpoint.position.row} rows, the partition {position.row}", hint=_LOST
         )
-    # Where the job began is unknown after a lost checkpoint; at offset 0 or later it was.
-    start_offset = checkpoint.start.start_offset if checkpoint is not None and checkpoint.start else 0
-    known = [(max(start_offset, 0), 0)]
-    if checkpoint is not None and checkpoint.next_offset is not None:
-        # Commit markers make the first measure too kind: a whole lost batch may hide behind them.
-        known.append((checkpoint.next_offset, checkpoint.position.row - checkpoint.position.skipped))
-    for offset, rows in known:
-        due = position.row - position.skipped - rows
-        if due > 0 and bounds.end - offset < due + markers:
-            raise Contradiction(f"{due} rows are said to lie between offsets {offset} and {bounds.end}", hint=_LOST)
+
+
+def _require_room(checkpoint: Checkpoint, bounds: PartitionBounds) -> None:
+    """Refuse a partition with fewer offsets than the checkpoint counts rows: all that at-least-once can know."""
+    rows = checkpoint.position.row - checkpoint.position.skipped
+    start_offset = max(checkpoint.start.start_offset, 0) if checkpoint.start else 0
+    if bounds.end - start_offset < rows:
+        raise Contradiction(f"{rows} rows are said to lie between offsets {start_offset} and {bounds.end}", hint=_LOST)
 
 
 def _require_unwritten_or_same(checkpoint: Checkpoint | None, bounds: PartitionBounds, source: SourceObject) -> None:

@@ -22,7 +22,17 @@ from benchmarks.playback import TIMER, play_back
 from benchmarks.scale import SHORT_ROUNDS, Scale, chosen_scale
 from benchmarks.stage import BUCKET, Stage
 from processor.assembly import build_checkpoints, build_sink
-from processor.model import Batch, CommittedPosition, Delivery, Destination, JobStart, Pins, Position, SinkSettings
+from processor.model import (
+    UNKNOWN_OFFSET,
+    Batch,
+    CommittedPosition,
+    Delivery,
+    Destination,
+    JobStart,
+    Pins,
+    Position,
+    SinkSettings,
+)
 from processor.ports import Sink
 from processor.settings import load
 
@@ -58,7 +68,7 @@ def send_and_commit(sink: Sink, batch: Batch) -> float:
 
 def commit(sink: Sink, batch: Batch) -> None:
     """Commit the batch's position with what was sent."""
-    sink.commit(CommittedPosition(batch.end, Pins('"etag"'), "shape"))
+    sink.commit(CommittedPosition(batch.end, Pins('"etag"'), "shape", UNKNOWN_OFFSET))
 
 
 def saving(stage: Stage) -> Callable[[], None]:

@@ -8,7 +8,7 @@ from typing import Any
 from chaos.mutants.registry import mutant
 from chaos.mutants.trials import Trial, numbered, rival_before
 from processor.errors import SinkFailed
-from processor.model import Batch, Position
+from processor.model import UNKNOWN_OFFSET, Batch, Position
 from processor.ports import Step
 
 SEND_AND_COMMIT = "processor.processor.CSVToKafkaProcessor._send_and_commit"
@@ -35,7 +35,7 @@ def sent(self: Any, batch: Batch) -> int | None:
 
 def committed(self: Any, batch: Batch, position: Position) -> None:
     """Commit what was sent of a batch, with this position, and announce it."""
-    self._sink.commit(self._opening.committed(position))
+    self._sink.commit(self._opening.committed(position, UNKNOWN_OFFSET))
     self._failures = 0
     self._tell(Step.COMMITTED, batch.end, rows=len(batch.values))
 
@@ -118,7 +118,7 @@ def commits_the_position_later(_original: Any) -> Any:
     def send_and_commit(self: Any, batch: Batch) -> int | None:
         next_offset = sent(self, batch)
         committed(self, batch, batch.start)
-        self._sink.commit(self._opening.committed(batch.end))
+        self._sink.commit(self._opening.committed(batch.end, UNKNOWN_OFFSET))
         return next_offset
 
     return send_and_commit
@@ -129,7 +129,7 @@ def commits_the_position_earlier(original: Any) -> Any:
     """Commits the position by itself first, and then the rows."""
 
     def send_and_commit(self: Any, batch: Batch) -> int | None:
-        self._sink.commit(self._opening.committed(batch.end))
+        self._sink.commit(self._opening.committed(batch.end, UNKNOWN_OFFSET))
         next_offset: int | None = original(self, batch)
         return next_offset
 
@@ -200,8 +200,8 @@ def _abort_and_keep(original: Any) -> Any:
 
 @mutant(
     f"{FAKE}.fence",
-    expected="Duplicate",
-    trial=Trial(numbered, ("sink.commit:2 fails late 16", "sink.commit:4 crashes before")),
+    expected="TornTransaction",
+    trial=Trial(numbered, ("sink.commit:2 fails late 17", "sink.commit:4 crashes before")),
     real="an EndTxn held back in the network, delivered in mid-batch",
     also={
         f"{FAKE}._take_producer": _keep_the_producer,

@@ -113,7 +113,7 @@ def resumes_at_the_checkpoint(original: Any) -> Any:
 
 
 @mutant(
-    "processor.resume._require_rows",
+    "processor.resume._require_reached",
     expected="Duplicate",
     trial=Trial(
         numbered,
@@ -123,14 +123,13 @@ def resumes_at_the_checkpoint(original: Any) -> Any:
     ),
     real="step:saved:2, step:resumed:1, then the group's offset is set back by one row",
 )
-def ignores_a_checkpoint_that_is_ahead(original: Any) -> Any:
+def ignores_a_checkpoint_that_is_ahead(_original: Any) -> Any:
     """Goes on at a position behind the checkpoint."""
 
-    def require_rows(checkpoint: Checkpoint | None, position: Position, *states: Any, **more: Any) -> None:
-        if checkpoint is None or checkpoint.position.row <= position.row:
-            original(checkpoint, position, *states, **more)
+    def require_reached(_checkpoint: Checkpoint | None, _position: Position) -> None:
+        return
 
-    return require_rows
+    return require_reached
 
 
 @mutant(
@@ -238,13 +237,13 @@ def rebuilds_from_uncommitted_records(_original: Any) -> Any:
 def rebuilds_one_row_too_many(original: Any) -> Any:
     """Counts the last committed row twice when it rebuilds the position."""
 
-    def match(records: Any, batches: Iterable[Batch], start: Position) -> Position:
+    def match(records: Any, batches: Iterable[Batch], start: Position) -> tuple[Position, int]:
         held = list(batches)
-        reached: Position = original(records, iter(held), start)
+        reached, last_offset = original(records, iter(held), start)
         for batch in held:
             if batch.start.row <= reached.row < batch.end.row:
-                return Position(reached.row + 1, batch.byte_ends[reached.row - batch.start.row])
-        return reached
+                return Position(reached.row + 1, batch.byte_ends[reached.row - batch.start.row]), last_offset
+        return reached, last_offset
 
     return match
 

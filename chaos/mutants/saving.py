@@ -73,7 +73,7 @@ def _without_the_jobs_end(original: Any) -> Any:
     expected="SilentSuccess",
     trial=Trial(
         numbered,
-        ("checkpoints.finish:1 fails after", "checkpoints.finish:2 crashes late 12"),
+        ("checkpoints.finish:1 fails after", "checkpoints.finish:2 crashes late 13"),
         "the job is started once more after it is done",
         started_once_more,
     ),

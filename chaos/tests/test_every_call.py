@@ -80,3 +80,26 @@ def test_a_crash_between_flush_and_save_is_what_repeats_rows_in_at_least_once(wo
     verdict = judge(job.evidence())
     assert verdict.names == {"Duplicate"}
     assert len(job.evidence().committed) == 5 + 2
+
+
+@pytest.mark.parametrize("markers_lag", [False, True])
+def test_a_job_whose_partition_lost_its_tail_under_a_dead_run_never_ends_well(
+    workload: Workload, markers_lag: bool
+) -> None:
+    ends: Counter[int | None] = Counter()
+    for fault in every_fault(undisturbed_calls(workload, Delivery.EXACTLY_ONCE)):
+        for lost in range(1, 7):
+            job = FakeJob(workload, faults=[fault], markers_lag=markers_lag)
+            if job.attempt().exit_code is not None:
+                break  # nobody died
+            acknowledged = [value for _, value in job.partition.committed()]
+            end = job.partition.bounds().end
+            job.partition.truncate(max(0, end - lost))
+            kept = [value for _, value in job.partition.committed()]
+            end_of_job = job.finish().exit_code
+            ends[end_of_job] += 1
+            if kept == acknowledged and not job.partition.is_settling:
+                continue
+            assert end_of_job in {6, 75}, f"{fault}, {lost} of {end} offsets lost, ended with {end_of_job}"
+    assert ends[6] >= 100, ends
+    assert ends[0] >= 20, ends

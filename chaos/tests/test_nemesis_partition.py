@@ -18,7 +18,7 @@ from chaos.nemesis.state import (
     TailTruncated,
     TopicMadeAnew,
 )
-from chaos.schedule import KillAtStep
+from chaos.schedule import KillAtStep, KillInBatch
 from chaos.tests.courses import BEHIND, CLIENTS, INTERVAL_ROWS, LEVEL, by
 from harness.broker import Broker
 from harness.broker.jvm import JvmBroker
@@ -161,7 +161,15 @@ class TestTheTail:
         assert cut.struck
         position = mortal.position()
         assert position is not None and position[0] == 300 == len(mortal.rows()) + 10
-        mortal.assert_refuses(6, "10 rows are said to lie")
+        mortal.assert_refuses(6, f"the partition ends at offset {cut.end}")
+
+    @pytest.mark.parametrize("mortal", CLIENTS, indirect=True)
+    def test_a_tail_that_lost_a_commit_marker_under_an_open_transaction_is_refused(self, mortal: Course) -> None:
+        """The next fence ends the dead run's transaction with a marker that takes the committed rows back."""
+        mortal.kill(KillInBatch(3, INTERVAL_ROWS // 2))
+        cut = TailTruncated(mortal, mortal.world.broker, from_offset=mortal.checkpoint()["next_offset"])
+        mortal.assert_refuses(6, "it is gone")
+        assert cut.struck
 
 
 class TestTransactions:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from chaos.mutants.registry import Change
 from chaos.mutants.trials import Trial, numbered
 from chaos.track_record import old
 from chaos.track_record.bug import Bug, ByTest, Interleaved, OnFakes, Told, convicted
@@ -10,7 +13,10 @@ from processor.errors import Contradiction
 from processor.model import Delivery
 
 RESUME, SETTLE = "processor.opening.Opening.resume", "processor.opening.Opening.settle"
-REQUIRE_ROWS = "processor.resume._require_rows"
+LOOKS_FOR_NO_RECORD: Mapping[str, Change] = {
+    "processor.resume.require_tail": old.knows_the_end_by_the_checkpoint_alone,
+    "processor.opening.require_record": old.looks_for_no_record,
+}
 GROWTH = "processor.processor.CSVToKafkaProcessor._require_growth"
 REFUSED = Contradiction.exit_code
 KILLED = None
@@ -132,7 +138,7 @@ BUGS = (
                     delivery=Delivery.AT_LEAST_ONCE,
                 ),
                 (KILLED, REFUSED),
-                {REQUIRE_ROWS: old.counts_no_records_in_at_least_once},
+                {"processor.resume._require_room": old.counts_no_records},
                 frozenset({"CheckpointAhead"}),
             ),
         ),
@@ -150,7 +156,7 @@ BUGS = (
                     tail_lost(1),
                 ),
                 (KILLED, REFUSED),
-                {REQUIRE_ROWS: old.counts_records_from_the_start_alone},
+                LOOKS_FOR_NO_RECORD,
                 UNSAVED_ROWS_GONE,
             ),
         ),
@@ -239,7 +245,7 @@ BUGS = (
                     interval_rows=1,
                 ),
                 (KILLED, REFUSED),
-                {REQUIRE_ROWS: old.takes_a_marker_for_a_record},
+                LOOKS_FOR_NO_RECORD,
                 UNSAVED_ROWS_GONE,
             ),
         ),
@@ -294,5 +300,23 @@ BUGS = (
         " leader, and gives offset -1001 in the place of an error",
         "killing the leader of three brokers",
         (ByTest(THREE_BROKERS, "test_a_sink_that_knew_the_fallen_node_asks_its_successor"),),
+    ),
+    Bug(
+        "lost-tail-filled-by-a-marker",
+        "The partition had lost its tail while a dead run's transaction was open, and the marker that ended that one"
+        " took the place of what was lost: exit 0, rows gone",
+        "reading the decision table again",
+        tuple(
+            OnFakes(
+                Trial(numbered, ("sink.send:3 crashes at 1",), f"then the partition loses {what}", tail_lost(behind)),
+                (KILLED, REFUSED),
+                LOOKS_FOR_NO_RECORD,
+                ROWS_GONE | {"TornTransaction"},
+            )
+            for what, behind in (
+                ("the marker of the commit that the checkpoint counts", 0),
+                ("the last record that the checkpoint counts", -1),
+            )
+        ),
     ),
 )

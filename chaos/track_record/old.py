@@ -5,12 +5,11 @@ Each makes out of what stands at its target what stood there before the bug was 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 from unittest import mock
 
 from processor.errors import Contradiction, Superseded, Temporary
-from processor.model import Batch, Checkpoint, Lease, PartitionBounds, Position
+from processor.model import Batch, Checkpoint, CommittedPosition, Lease, PartitionBounds
 from processor.opening import Opened
 
 
@@ -59,37 +58,31 @@ def takes_any_offset(_original: Any) -> Any:
     return require_growth
 
 
-def counts_no_records_in_at_least_once(original: Any) -> Any:
+def counts_no_records(_original: Any) -> Any:
     """Believe the checkpoint where there are no transactions."""
 
-    def require_rows(*states: Any, markers: int) -> None:
-        if markers:
-            original(*states, markers=markers)
+    def require_room(_checkpoint: Checkpoint, _bounds: PartitionBounds) -> None:
+        return
 
-    return require_rows
-
-
-def counts_records_from_the_start_alone(original: Any) -> Any:
-    """Take every offset since the job's start for a record."""
-
-    def require_rows(
-        checkpoint: Checkpoint | None, position: Position, bounds: PartitionBounds, **_markers: int
-    ) -> None:
-        if checkpoint is not None and checkpoint.start is not None and checkpoint.position.row <= position.row:
-            start_offset = max(checkpoint.start.start_offset, 0)
-            checkpoint = replace(checkpoint, position=Position(0, 0), next_offset=start_offset)
-        original(checkpoint, position, bounds, markers=0)
-
-    return require_rows
+    return require_room
 
 
-def takes_a_marker_for_a_record(original: Any) -> Any:
-    """Count the commit marker behind the saved batch as if it could be a row."""
+def knows_the_end_by_the_checkpoint_alone(original: Any) -> Any:
+    """Know of rows that were committed and not saved how many they are, not where they lie."""
 
-    def require_rows(*states: Any, **_markers: int) -> None:
-        original(*states, markers=0)
+    def require_tail(checkpoint: Checkpoint | None, _position: Any, bounds: PartitionBounds) -> None:
+        original(checkpoint, None, bounds)
 
-    return require_rows
+    return require_tail
+
+
+def looks_for_no_record(_original: Any) -> Any:
+    """Believe that what was committed is there as long as the partition is long enough."""
+
+    def require_record(_committed: CommittedPosition, _found: Any) -> None:
+        return
+
+    return require_record
 
 
 def takes_records_for_those_of_any_object(_original: Any) -> Any:

@@ -14,7 +14,7 @@ from processor.model import Batch, CommittedPosition, Delivery, Pins, Position, 
 
 VALUES = [b"one", b"two", b"three"]
 BATCH = Batch(Position(0, 0), Position(3, 30), VALUES, [10, 20, 30])
-COMMITTED = CommittedPosition(BATCH.end, Pins('"etag"'), "shape")
+COMMITTED = CommittedPosition(BATCH.end, Pins('"etag"'), "shape", 1)
 
 
 def sink_on(partition: FakePartition, *schedule: str, delivery: Delivery = Delivery.EXACTLY_ONCE) -> FakeSink:

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from processor.group_offset import decode, encode
 from processor.model import CommittedPosition, ForeignPosition, Pins, Position
 
-COMMITTED = CommittedPosition(Position(17, 1_234, 2), Pins('"5d41-3"', "3HL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY"), "0a1b2c")
+PINS = Pins('"5d41-3"', "3HL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY")
+COMMITTED = CommittedPosition(Position(17, 1_234, 2), PINS, "0a1b2c", 21)
 METADATA = (
     '{"v":1,"row":17,"byte_offset":1234,"skipped":2,"etag":"\\"5d41-3\\"",'
-    '"version_id":"3HL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY","shape":"0a1b2c"}'
+    '"version_id":"3HL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY","shape":"0a1b2c","last_offset":21}'
 )
 
 
@@ -41,7 +42,7 @@ positions = st.builds(
 pins = st.builds(Pins, st.text(min_size=1), st.none() | st.text())
 
 
-@given(st.builds(CommittedPosition, positions, pins, st.text()))
+@given(st.builds(CommittedPosition, positions, pins, st.text(), st.integers(-1, 2**62)))
 def test_any_position_comes_back_as_it_was_written(committed: CommittedPosition) -> None:
     offset, metadata = encode(committed)
     assert decode(offset, metadata) == committed
@@ -49,7 +50,8 @@ def test_any_position_comes_back_as_it_was_written(committed: CommittedPosition)
 
 
 def test_metadata_of_the_longest_pins_stays_below_kafkas_limit() -> None:
-    committed = CommittedPosition(Position(2**62, 2**62, 2**62), Pins('"' + "f" * 64 + '"', "v" * 1_024), "f" * 64)
+    longest = Pins('"' + "f" * 64 + '"', "v" * 1_024)
+    committed = CommittedPosition(Position(2**62, 2**62, 2**62), longest, "f" * 64, 2**62)
     assert len(encode(committed)[1]) < 4_096
 
 

@@ -35,6 +35,7 @@ from processor.resume import (
     check_identity,
     decide,
     match_committed,
+    require_record,
 )
 
 ONCE, AT_LEAST = Delivery.EXACTLY_ONCE, Delivery.AT_LEAST_ONCE
@@ -60,7 +61,7 @@ def at(row: int) -> Position:
 
 
 def committed(row: int, *, skipped: int = 0) -> CommittedPosition:
-    return CommittedPosition(replace(at(row), skipped=skipped), PINS, SHAPE)
+    return CommittedPosition(replace(at(row), skipped=skipped), PINS, SHAPE, START.start_offset + row - skipped - 1)
 
 
 def decided(
@@ -115,7 +116,7 @@ def test_position_that_is_not_ours_is_refused_whatever_the_checkpoint(checkpoint
 @pytest.mark.parametrize("delivery", Delivery)
 def test_partition_that_ends_before_next_offset_has_lost_its_tail(position: Found, delivery: Delivery) -> None:
     for row, end in ((20, 120),) if position else ((20, 120), (0, 100)):
-        assert decided(checkpoint_at(row), position, delivery=delivery, end=end + bool(position))  # a marker
+        assert decided(checkpoint_at(row), position, delivery=delivery, end=end)
         with pytest.raises(Contradiction, match=f"ends at offset {end - 1}, the job wrote up to {end}"):
             decided(checkpoint_at(row), position, delivery=delivery, end=end - 1)
 
@@ -124,32 +125,34 @@ def test_partition_that_ends_before_next_offset_has_lost_its_tail(position: Foun
 
 
 def test_position_at_the_last_byte_is_ours_and_one_beyond_is_refused() -> None:
-    assert decided(None, CommittedPosition(Position(20, 1_000), PINS, SHAPE)) == GoOn(Position(20, 1_000))
+    assert decided(None, replace(committed(20), position=Position(20, 1_000))) == GoOn(Position(20, 1_000))
     with pytest.raises(Contradiction, match="beyond the object's 1000 bytes"):
-        decided(None, CommittedPosition(Position(20, 1_001), PINS, SHAPE))
+        decided(None, replace(committed(20), position=Position(20, 1_001)))
 
 
 def test_same_etag_under_another_version_is_the_same_object() -> None:
     assert decided(checkpoint_at(20), replace(committed(20), pins=Pins(PINS.etag, "v2"))) == GoOn(at(20))
 
 
+def test_partition_without_the_last_committed_record_is_refused_whatever_lies_behind_it() -> None:
+    position = committed(20)
+    require_record(position, (119, b"row 19"))
+    for found in (None, (118, b"row 18"), (120, b"row 20")):
+        with pytest.raises(Contradiction, match="last of 20 rows was committed at offset 119, it is gone"):
+            require_record(position, found)
+
+
 @pytest.mark.parametrize("skipped", [0, 5])
-def test_partition_too_short_for_the_positions_rows_is_refused_and_skipped_rows_need_no_place(skipped: int) -> None:
-    position, rows = committed(20, skipped=skipped), 20 - skipped
-    assert decided(checkpoint_at(10), position, end=101 + rows)
-    with pytest.raises(Contradiction, match=f"{rows} rows are said to lie between offsets 100 and {100 + rows}"):
-        decided(checkpoint_at(10), position, end=100 + rows)
+def test_at_least_once_refuses_a_checkpoint_that_counts_more_rows_than_there_are_offsets(skipped: int) -> None:
+    end = 120 - skipped
+    saved = replace(checkpoint_at(20, next_offset=100), position=replace(at(20), skipped=skipped))
+    assert decided(saved, None, delivery=AT_LEAST, end=end)
+    with pytest.raises(Contradiction, match=f"{end - 100} rows are said to lie between offsets 100 and {end - 1}"):
+        decided(saved, None, delivery=AT_LEAST, end=end - 1)
 
 
 def test_unknown_start_offset_is_no_measure_for_the_partition() -> None:
     assert decided(checkpoint_at(20, next_offset=500, start=UNKNOWN), committed(20)) == GoOn(at(20))
-
-
-@pytest.mark.parametrize("lost", [None, CLAIMED], ids=["none", "without_a_start"])
-def test_partition_too_short_for_the_position_is_refused_without_a_checkpoint_too(lost: Checkpoint | None) -> None:
-    assert decided(lost, committed(20), end=21) == GoOn(at(20))
-    with pytest.raises(Contradiction):
-        decided(lost, committed(20), end=20)
 
 
 # the same job?
@@ -268,7 +271,9 @@ def records_of(*values: bytes) -> list[tuple[int, bytes]]:
 def test_records_that_are_the_next_rows_count_as_committed(start: int, interval_rows: int) -> None:
     for end in range(start, 6):
         batches = batches_from(start, interval_rows=interval_rows)
-        assert match_committed(records_of(*VALUES[start:end]), batches, at(start)) == at(end)
+        records = records_of(*VALUES[start:end])
+        last_offset = records[-1][0] if records else UNKNOWN_OFFSET
+        assert match_committed(records, batches, at(start)) == (at(end), last_offset)
 
 
 @pytest.mark.parametrize(
@@ -291,10 +296,10 @@ def test_record_that_is_not_the_next_row_is_refused_with_both(records: list[byte
 def test_only_the_batches_that_records_ask_for_are_read() -> None:
     for records, read_rows in (([], 0), (records_of(b"one"), 2)):
         batches = batches_from(0)
-        assert match_committed(records, batches, at(0)) == at(len(records))
+        assert match_committed(records, batches, at(0))[0] == at(len(records))
         assert next(batches).start.row == read_rows
 
 
 def test_skipped_rows_of_earlier_runs_are_carried_over() -> None:
     batch = Batch(Position(4, 40, 2), Position(5, 50, 2), [b"x"], [50])
-    assert match_committed([(9, b"x")], iter([batch]), Position(4, 40, 2)) == Position(5, 50, 2)
+    assert match_committed([(9, b"x")], iter([batch]), Position(4, 40, 2)) == (Position(5, 50, 2), 9)

@@ -17,4 +17,4 @@ def batch_of(values: list[bytes], *, first_row: int = 0) -> Batch:
 
 def committed_after(batch: Batch) -> CommittedPosition:
     """Return the position that belongs to the batch's commit."""
-    return CommittedPosition(batch.end, Pins(ETAG), "shape-1")
+    return CommittedPosition(batch.end, Pins(ETAG), "shape-1", batch.end.row - 1)

@@ -9,7 +9,7 @@ import pytest
 from harness.tests.contracts.batches import ETAG, MORE, ROWS, batch_of, committed_after
 from harness.tests.contracts.sink_worlds import TOO_LARGE_BYTES, SinkWorld
 from processor.errors import RecordTooLarge
-from processor.model import Batch, CommittedPosition, ForeignPosition, Pins, Position
+from processor.model import UNKNOWN_OFFSET, Batch, CommittedPosition, ForeignPosition, Pins, Position
 
 
 class TestSend:
@@ -99,9 +99,9 @@ class TestPosition:
     @pytest.mark.parametrize(
         "committed",
         [
-            CommittedPosition(Position(0, 0), Pins(ETAG), "shape-1"),
-            CommittedPosition(Position(7, 2**40, skipped=3), Pins(ETAG, "v.1_Zq"), "shape-2"),
-            CommittedPosition(Position(2**33, 2**45), Pins('"é🙂\\"', "версия"), '{"delimiter":";"}'),
+            CommittedPosition(Position(0, 0), Pins(ETAG), "shape-1", UNKNOWN_OFFSET),
+            CommittedPosition(Position(7, 2**40, skipped=3), Pins(ETAG, "v.1_Zq"), "shape-2", 9),
+            CommittedPosition(Position(2**33, 2**45), Pins('"é🙂\\"', "версия"), '{"delimiter":";"}', 2**40),
         ],
         ids=["at the start", "skipped and versioned", "large and not ASCII"],
     )
