@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Self
 
+from chaos.nemesis.base import Nemesis
 from chaos.nemesis.broker import AFTER_COMMIT, When
 from chaos.nemesis.course import Course
 from chaos.nemesis.network import Gate, Moment
@@ -136,32 +137,31 @@ class Fall:
     """How a node goes, and how it comes back."""
 
     name: str
-    holds: str
     down: Callable[[Node], None]
     up: Callable[[Node], None]
     frees_port: bool = True
 
 
-KILL = Fall("killed by SIGKILL", "two of three keep every acknowledged row, and the run goes on", Node.kill, Node.start)
-STOP = Fall("stopped cleanly", "a rolling restart costs some seconds, and no row", Node.stop, Node.start)
-FREEZE = Fall(
-    "frozen past its session", "a node that wakes up deposed commits nothing", Node.pause, Node.resume, frees_port=False
-)
+KILL = Fall("killed by SIGKILL", Node.kill, Node.start)
+STOP = Fall("stopped cleanly", Node.stop, Node.start)
+FREEZE = Fall("frozen past its session", Node.pause, Node.resume, frees_port=False)
 
 
 @dataclass
-class NodeNemesis:
+class NodeNemesis(Nemesis):
     """Fells one node, when each of the jobs has reached the moment for the n-th time.
 
     It has struck when the role has moved to another node, and records were in flight before: sent, and not committed,
     or their commit not answered.
     """
 
+    title = "leader or coordinator of three brokers killed, stopped or frozen"
+    holds = "what two nodes have is there, the run goes on or says 75, and the next one goes on"
+    struck = False
     role: Role
     fall: Fall
     when: When
     nth: int = 3
-    struck: bool = field(default=False, init=False)
     fell_at_s: float = field(default=0.0, init=False)
     moved_after_s: float = field(default=0.0, init=False)
     _fallen: int | None = field(default=None, init=False)
@@ -170,11 +170,6 @@ class NodeNemesis:
     def name(self) -> str:
         """Return who falls, how and when; see `Nemesis`."""
         return f"{self.role.name} {self.fall.name} {self.when.name}"
-
-    @property
-    def holds(self) -> str:
-        """Return what must hold; see `Nemesis`."""
-        return self.fall.holds
 
     def gates(self, courses: Sequence[Course]) -> list[Gate]:
         """Return the gates that stop the jobs at the moment."""
@@ -223,13 +218,13 @@ class NodeNemesis:
 
 
 @dataclass
-class Outage:
+class Outage(Nemesis):
     """Kills so many nodes that the rest is no majority; it has struck when no run committed until it was over."""
 
+    title = "two of three brokers down"
+    holds = "nothing is committed meanwhile, and the run ends with 75 or waits"
+    struck = False
     numbers: Collection[int]
-    name: str = "two of three nodes dead"
-    holds: str = "nothing is committed by a minority; runs wait or end with 75, and go on afterwards"
-    struck: bool = field(default=False, init=False)
     _fell_at_s: float = field(default=0.0, init=False)
 
     def strike(self, cluster: JvmCluster) -> None:

@@ -49,7 +49,6 @@ class Course:
             **world.environment(topic=self.topic, source=source, job_id=self.topic),
             "KAFKA_CLIENT": job.client,
             "DELIVERY": job.delivery,
-            **SAVES_IN_TURN,
             "COMMIT_INTERVAL_S": "3600",  # batches are cut by rows alone, so that saves and commits can be counted
             **job.settings,
         }
@@ -76,7 +75,9 @@ class Course:
 
     def start(self, plan: Plan | None = None, **settings: str) -> Target:
         """Start the next attempt; `settings` are variables for it alone."""
-        environment = {**self.environment, VARIABLE: str(plan) if plan else "", **settings}
+        # Struck at a step, a victim saves in turn: beside the next batch, its saves would make the moment uncertain.
+        turns = SAVES_IN_TURN if plan or SLEEP in settings else {}
+        environment = {**self.environment, **turns, VARIABLE: str(plan) if plan else "", **settings}
         target = Target(VICTIM, environment, number=len(self._targets) + 1, start=nursery().start)
         self._targets.append(target)
         return target

@@ -212,11 +212,16 @@ def test_two_clouds_of_one_process_know_nothing_of_each_other(cloud: Cloud) -> N
     assert epochs(cloud, "job") == [1, 2]
 
 
-def test_new_cloud_finds_nothing_of_an_earlier_one() -> None:
-    with Cloud(bucket="again") as first:
-        first.upload("rows.csv", b"x")
-    with Cloud(bucket="again") as second:
-        assert "Contents" not in second.s3.list_objects_v2(Bucket="again")
+def test_new_cloud_finds_nothing_of_an_earlier_one_where_no_other_is_open() -> None:
+    program = (  # in a process of its own: other tests may have a cloud open
+        "from harness.cloud import Cloud\n"
+        "with Cloud(bucket='again') as first:\n"
+        "    first.upload('rows.csv', b'x')\n"
+        "    assert 'Contents' in first.s3.list_objects_v2(Bucket='again')\n"
+        "with Cloud(bucket='again') as second:\n"
+        "    assert 'Contents' not in second.s3.list_objects_v2(Bucket='again')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_closed_cloud_answers_nobody() -> None:
