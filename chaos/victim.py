@@ -136,6 +136,7 @@ def first_rows(batch: Batch, count: int) -> Batch:
 
 def build_victim(settings: Settings, observer: Observer, stop: StopSignal) -> CSVToKafkaProcessor:
     """Return the real processor, with the strike of CHAOS_STRIKE around it if there is one."""
+    plant_mutant()
     hurry()
     observer = sleeping(observer)
     build = partial(build_processor, saving=saving())
@@ -155,5 +156,4 @@ def plant_mutant() -> None:
 
 
 if __name__ == "__main__":
-    plant_mutant()
     leave(main(assemble=build_victim))

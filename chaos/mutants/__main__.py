@@ -19,7 +19,7 @@ def main() -> int:
         found = found_names(mutant)
         escaped += mutant.expected not in found
         words = (mutant.broken, mutant.trial.workload.__name__, mutant.trial.strike, mutant.expected)
-        print(_line([mutant.name, *words, ", ".join(sorted(found)) or "nothing", mutant.real]))
+        print(_line([mutant.name, *words, ", ".join(sorted(found)) or "nothing", str(mutant.real)]))
     print(f"\n{len(REGISTERED)} mutants, {escaped} not convicted by the expected anomaly")
     return 1 if escaped else 0
 

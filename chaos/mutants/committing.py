@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from chaos.mutants.real import Real
 from chaos.mutants.registry import mutant
 from chaos.mutants.trials import Trial, numbered, rival_before
 from processor.errors import SinkFailed
@@ -88,7 +89,7 @@ def draws_a_random_transactional_id(original: Any) -> Any:
     SEND_AND_COMMIT,
     expected="Duplicate",
     trial=Trial(numbered, ("sink.commit:4 crashes before",)),
-    real="step:committed:3",
+    real=Real("step:committed:3"),
 )
 def commits_each_row(_original: Any) -> Any:
     """Commits each row in a transaction of its own, and the position with the last one only."""
@@ -110,7 +111,7 @@ def commits_each_row(_original: Any) -> Any:
     SEND_AND_COMMIT,
     expected="Duplicate",
     trial=Trial(numbered, ("sink.commit:4 crashes before",)),
-    real="step:committed:2",
+    real=Real("step:committed:2"),
 )
 def commits_the_position_later(_original: Any) -> Any:
     """Commits the rows first, and then the position by itself."""
@@ -124,7 +125,9 @@ def commits_the_position_later(_original: Any) -> Any:
     return send_and_commit
 
 
-@mutant(SEND_AND_COMMIT, expected="Lost", trial=Trial(numbered, ("sink.commit:4 crashes before",)), real="step:sent:2")
+@mutant(
+    SEND_AND_COMMIT, expected="Lost", trial=Trial(numbered, ("sink.commit:4 crashes before",)), real=Real("step:sent:2")
+)
 def commits_the_position_earlier(original: Any) -> Any:
     """Commits the position by itself first, and then the rows."""
 
@@ -140,7 +143,7 @@ def commits_the_position_earlier(original: Any) -> Any:
     SEND_AND_COMMIT,
     expected="TornTransaction",
     trial=Trial(numbered, ("sink.commit:1 crashes after",), interval_rows=100),
-    real="step:committed:1, one batch",
+    real=Real("step:committed:1", one_batch=True),
 )
 def commits_half_a_batch_with_the_whole_position(_original: Any) -> Any:
     """Commits a batch in two transactions, and the position of all of it with the first."""
@@ -267,7 +270,7 @@ def takes_a_failed_commit_for_undone(original: Any) -> Any:
     return send_and_commit
 
 
-@mutant(SEND_AND_COMMIT, expected="Duplicate", trial=Trial(numbered), real="none needed")
+@mutant(SEND_AND_COMMIT, expected="Duplicate", trial=Trial(numbered), real=Real())
 def sends_a_batch_twice(original: Any) -> Any:
     """Sends and commits the first batch a second time."""
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from chaos.mutants.committing import FRESH_IDS, SEND_AND_COMMIT, committed, fresh_fake_producer, sent
+from chaos.mutants.real import Real
 from chaos.mutants.registry import mutant
 from chaos.mutants.trials import (
     Trial,
@@ -82,7 +83,7 @@ def _is_last(run: Any, batch: Batch) -> bool:
     SEND_AND_COMMIT,
     expected="SilentSuccess",
     trial=Trial(numbered, ("sink.commit:1 crashes before",), interval_rows=100),
-    real="step:sent:1, one batch",
+    real=Real("step:sent:1", one_batch=True),
 )
 def completes_before_the_last_commit(_original: Any) -> Any:
     """Marks the job completed when its last rows are sent, before they are committed."""
@@ -152,7 +153,7 @@ def _settle_at_once(_original: Any) -> Any:
     "harness.fakes.partition.FakePartition.init_producer",
     expected="HangingTransaction",
     trial=Trial(numbered, ("sink.send:5 crashes at 1",)),
-    real="row:5",
+    real=Real("row:5"),
     also={**FRESH_IDS, "processor.opening.Opening.settle": _settle_at_once},
 )
 def leaves_a_transaction_open(original: Any) -> Any:
@@ -164,7 +165,7 @@ def leaves_a_transaction_open(original: Any) -> Any:
     *(f"{store}.claim" for store in STORES),
     expected="Stuck",
     trial=Trial(numbered, ("sink.send:2 crashes before",)),
-    real="step:sent:2",
+    real=Real("step:sent:2"),
 )
 def locks_the_job_for_ever(original: Any) -> Any:
     """Waits for a running owner to end, though it may be dead."""

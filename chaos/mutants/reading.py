@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from chaos.mutants.real import Real
 from chaos.mutants.registry import Change, mutant
 from chaos.mutants.trials import Trial, mixed, numbered, repeating, replaced_between_runs, replaced_in_mid_run, unended
 from processor.csv_rows import LINE_FEED, Slab
@@ -19,7 +20,7 @@ PLAIN, MIXED = Trial(numbered), Trial(mixed, interval_rows=7)
 LONGEST_VALUE_BYTES = 60
 
 
-@mutant("processor.csv_source._gather", expected="Truncated", trial=PLAIN, real="none needed")
+@mutant("processor.csv_source._gather", expected="Truncated", trial=PLAIN, real=Real())
 def drops_the_last_partial_batch(original: Any) -> Any:
     """Yields a batch only when it is full, and forgets the rest at the end of the object."""
 
@@ -30,7 +31,7 @@ def drops_the_last_partial_batch(original: Any) -> Any:
     return gather
 
 
-@mutant("processor.csv_rows._Pieces.more", expected="Truncated", trial=Trial(unended), real="none needed")
+@mutant("processor.csv_rows._Pieces.more", expected="Truncated", trial=Trial(unended), real=Real())
 def drops_a_last_row_without_newline(original: Any) -> Any:
     """Takes only what ends with a line feed for a row."""
 
@@ -41,7 +42,7 @@ def drops_a_last_row_without_newline(original: Any) -> Any:
     return more
 
 
-@mutant("processor.csv_source._Gathered.batch", expected="Reordered", trial=PLAIN, real="none needed")
+@mutant("processor.csv_source._Gathered.batch", expected="Reordered", trial=PLAIN, real=Real())
 def swaps_two_rows(original: Any) -> Any:
     """Exchanges the first two rows of the second batch, as two requests in flight may."""
 
@@ -55,7 +56,7 @@ def swaps_two_rows(original: Any) -> Any:
     return batch
 
 
-@mutant("processor.csv_source._Gathered.batch", expected="Lost", trial=Trial(repeating), real="none needed")
+@mutant("processor.csv_source._Gathered.batch", expected="Lost", trial=Trial(repeating), real=Real())
 def skips_rows_that_repeat(original: Any) -> Any:
     """Takes a row that equals the one before it for a repetition of its own, and counts it as skipped."""
 
@@ -74,7 +75,7 @@ def skips_rows_that_repeat(original: Any) -> Any:
     return batch
 
 
-@mutant(ENCODER, expected="Altered", trial=MIXED, real="none needed")
+@mutant(ENCODER, expected="Altered", trial=MIXED, real=Real())
 def cuts_long_values(original: Any) -> Any:
     """Cuts values at a length."""
 
@@ -106,37 +107,37 @@ def _with_cells(change: Callable[[str], object]) -> Change:
     return make
 
 
-@mutant(ENCODER, expected="Altered", trial=MIXED, real="none needed")
+@mutant(ENCODER, expected="Altered", trial=MIXED, real=Real())
 def decodes_as_latin_1(original: Any) -> Any:
     """Reads the object's bytes as Latin-1."""
     return _with_cells(lambda cell: cell.encode().decode("latin-1"))(original)
 
 
-@mutant(ENCODER, expected="Altered", trial=MIXED, real="none needed")
+@mutant(ENCODER, expected="Altered", trial=MIXED, real=Real())
 def makes_empty_cells_null(original: Any) -> Any:
     """Writes null for an empty cell."""
     return _with_cells(lambda cell: cell or None)(original)
 
 
-@mutant(ENCODER, expected="Altered", trial=MIXED, real="none needed")
+@mutant(ENCODER, expected="Altered", trial=MIXED, real=Real())
 def strips_cells(original: Any) -> Any:
     """Takes the spaces off both ends of a cell."""
     return _with_cells(str.strip)(original)
 
 
-@mutant(ENCODER, expected="Altered", trial=PLAIN, real="none needed")
+@mutant(ENCODER, expected="Altered", trial=PLAIN, real=Real())
 def makes_numbers_of_cells(original: Any) -> Any:
     """Writes a number for a cell that looks like one."""
     return _with_cells(lambda cell: int(cell) if cell.isdecimal() else cell)(original)
 
 
-@mutant(ENCODER, expected="Altered", trial=MIXED, real="none needed")
+@mutant(ENCODER, expected="Altered", trial=MIXED, real=Real())
 def normalises_unicode(original: Any) -> Any:
     """Composes characters that the object spells with a combining mark."""
     return _with_cells(lambda cell: unicodedata.normalize("NFC", cell))(original)
 
 
-@mutant("processor.csv_rows._without_bom", expected="Altered", trial=MIXED, real="none needed")
+@mutant("processor.csv_rows._without_bom", expected="Altered", trial=MIXED, real=Real())
 def keeps_the_bom(_original: Any) -> Any:
     """Takes the byte order mark for the beginning of the first column's name."""
     return iter
@@ -154,7 +155,7 @@ def _raw_with_carriage_return(_original: Any) -> Any:
     ENCODER,
     expected="Altered",
     trial=MIXED,
-    real="none needed",
+    real=Real(),
     also={"processor.csv_rows.Slab.raw": _raw_with_carriage_return},
 )
 def keeps_carriage_returns(original: Any) -> Any:
@@ -173,7 +174,7 @@ def keeps_carriage_returns(original: Any) -> Any:
     return encoder
 
 
-@mutant("processor.csv_source.CsvSource.describe", expected="Phantom", trial=PLAIN, real="none needed")
+@mutant("processor.csv_source.CsvSource.describe", expected="Phantom", trial=PLAIN, real=Real())
 def sends_the_header(original: Any) -> Any:
     """Starts at the first byte of the object, so that the header becomes a record."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from unittest import mock
 
+from chaos.mutants.real import Real
 from chaos.mutants.trials import Trial
 
 # Takes what stands at the target, returns what shall stand there.
@@ -27,14 +28,14 @@ class Mutant:
     """One planted bug. `broken` says what is wrong, `expected` names the anomaly that convicts it.
 
     `changes` maps dotted targets to what is put in their place. `trial` brings the bug out on fakes. `real` says how
-    it is brought out on a real broker: a plan for CHAOS_STRIKE, "none needed", or words for a strike of another kind.
+    it is brought out on a real broker, in words where that takes a strike of another kind.
     """
 
     name: str
     broken: str
     expected: str
     trial: Trial
-    real: str
+    real: Real | str
     changes: Mapping[str, Change] = field(repr=False)
 
     @contextmanager
@@ -54,7 +55,7 @@ def planted(changes: Mapping[str, Change]) -> Iterator[None]:
 
 
 def mutant(
-    *targets: str, expected: str, trial: Trial, real: str, also: Mapping[str, Change] | None = None
+    *targets: str, expected: str, trial: Trial, real: Real | str, also: Mapping[str, Change] | None = None
 ) -> Callable[[Change], Change]:
     """Register the decorated change for `targets`; its name and its docstring become the mutant's.
 

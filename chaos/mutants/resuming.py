@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 from unittest import mock
 
+from chaos.mutants.real import Gone, Real
 from chaos.mutants.registry import Change, mutant
 from chaos.mutants.trials import (
     Trial,
@@ -52,7 +53,10 @@ def _resuming_at(byte_of: Callable[[Any, Position], int]) -> Change:
 
 
 @mutant(
-    "processor.csv_source._encoder", expected="Phantom", trial=Trial(accented, BETWEEN_BATCHES), real="step:saved:2"
+    "processor.csv_source._encoder",
+    expected="Phantom",
+    trial=Trial(accented, BETWEEN_BATCHES),
+    real=Real("step:saved:2"),
 )
 def counts_characters(original: Any) -> Any:
     """Counts characters where the position counts bytes."""
@@ -76,19 +80,19 @@ def counts_characters(original: Any) -> Any:
     return encoder
 
 
-@mutant(RESUME, expected="Duplicate", trial=Trial(numbered, BETWEEN_BATCHES), real="step:saved:2")
+@mutant(RESUME, expected="Duplicate", trial=Trial(numbered, BETWEEN_BATCHES), real=Real("step:saved:2"))
 def resumes_one_row_early(original: Any) -> Any:
     """Goes on at the last row that is done."""
     return _resuming_at(lambda opening, p: _whole(opening).rfind(b"\n", 0, p.byte_offset - 1) + 1)(original)
 
 
-@mutant(RESUME, expected="Lost", trial=Trial(numbered, BETWEEN_BATCHES), real="step:saved:2")
+@mutant(RESUME, expected="Lost", trial=Trial(numbered, BETWEEN_BATCHES), real=Real("step:saved:2"))
 def resumes_one_row_late(original: Any) -> Any:
     """Goes on after the next row."""
     return _resuming_at(lambda opening, p: _whole(opening).find(b"\n", p.byte_offset) + 1)(original)
 
 
-@mutant(RESUME, expected="Duplicate", trial=Trial(gappy, BETWEEN_BATCHES), real="step:saved:2")
+@mutant(RESUME, expected="Duplicate", trial=Trial(gappy, BETWEEN_BATCHES), real=Real("step:saved:2"))
 def skips_lines_on_resume(original: Any) -> Any:
     """Skips as many lines as rows are done, though a blank line is no row."""
 
@@ -99,7 +103,7 @@ def skips_lines_on_resume(original: Any) -> Any:
     return _resuming_at(after_as_many_lines)(original)
 
 
-@mutant(DECIDE, expected="Duplicate", trial=Trial(numbered, BEFORE_THE_SECOND_SAVE), real="step:committed:2")
+@mutant(DECIDE, expected="Duplicate", trial=Trial(numbered, BEFORE_THE_SECOND_SAVE), real=Real("step:committed:2"))
 def resumes_at_the_checkpoint(original: Any) -> Any:
     """Goes on at the checkpoint, in exactly-once too."""
 
@@ -136,7 +140,7 @@ def ignores_a_checkpoint_that_is_ahead(_original: Any) -> Any:
     DECIDE,
     expected="Duplicate",
     trial=Trial(numbered, BETWEEN_BATCHES, "the checkpoint is lost before the second run", checkpoint_lost),
-    real="step:saved:2, then the item is deleted",
+    real=Real("step:saved:2", Gone.ITEM),
 )
 def starts_anew_without_a_checkpoint(original: Any) -> Any:
     """Takes a job without a checkpoint for a new one, whatever the position says."""
@@ -152,7 +156,7 @@ def starts_anew_without_a_checkpoint(original: Any) -> Any:
     DECIDE,
     expected="Duplicate",
     trial=Trial(numbered, ("checkpoints.save:1 crashes before",), EXPIRED, position_expires),
-    real="step:committed:1, then the group is deleted",
+    real=Real("step:committed:1", Gone.GROUP),
 )
 def skips_the_rebuild(original: Any) -> Any:
     """Starts with the first row when the position has expired."""
@@ -168,7 +172,7 @@ def skips_the_rebuild(original: Any) -> Any:
     DECIDE,
     expected="Duplicate",
     trial=Trial(numbered, BEFORE_THE_SECOND_SAVE, EXPIRED, position_expires),
-    real="step:committed:2, then the group is deleted",
+    real=Real("step:committed:2", Gone.GROUP),
 )
 def rebuilds_from_the_end(original: Any) -> Any:
     """Looks for committed rows from the partition's end on, where there are none."""
@@ -190,7 +194,7 @@ def rebuilds_from_the_end(original: Any) -> Any:
         "the checkpoint is lost, the run that makes it anew dies before it saves, and the group offset expires",
         lost_checkpoint_made_anew_by_a_run_that_dies,
     ),
-    real="step:saved:2, the item is deleted, step:resumed:1, then the group is deleted",
+    real=Real("step:saved:2", Gone.ITEM, "step:resumed:1", Gone.GROUP),
 )
 def makes_a_lost_checkpoint_anew_by_two_writes(original: Any) -> Any:
     """Writes the start of the job first, and where its saved rows end with the save after it."""
@@ -213,7 +217,7 @@ def _uncommitted_confluent(original: Any) -> Any:
     "harness.fakes.sink.FakeSink.records",
     expected="Lost",
     trial=Trial(numbered, ("sink.send:3 crashes at 1",), EXPIRED, position_expires),
-    real="row:5, then the group is deleted",
+    real=Real("row:5", Gone.GROUP),
     also={
         "processor.kafka_python_reads.KafkaConsumer": _uncommitted_kafka_python,
         "processor.confluent_reads.Consumer": _uncommitted_confluent,
@@ -232,7 +236,7 @@ def rebuilds_from_uncommitted_records(_original: Any) -> Any:
     "processor.opening.match_committed",
     expected="Lost",
     trial=Trial(numbered, BEFORE_THE_SECOND_SAVE, EXPIRED, position_expires),
-    real="step:committed:2, then the group is deleted",
+    real=Real("step:committed:2", Gone.GROUP),
 )
 def rebuilds_one_row_too_many(original: Any) -> Any:
     """Counts the last committed row twice when it rebuilds the position."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from chaos.mutants.committing import SEND_AND_COMMIT, committed, sent
+from chaos.mutants.real import Real
 from chaos.mutants.registry import Change, mutant
 from chaos.mutants.trials import Trial, gappy, numbered, rival_before, started_once_more
 from processor.model import Batch, Delivery, Lease, Position, Status
@@ -93,7 +94,7 @@ def lets_a_late_failure_take_the_end_back(original: Any) -> Any:
     SEND_AND_COMMIT,
     expected="CheckpointAhead",
     trial=Trial(numbered, ("sink.commit:2 crashes before",)),
-    real="step:saved:3",
+    real=Real("step:saved:3"),
 )
 def saves_before_the_commit(_original: Any) -> Any:
     """Saves the checkpoint after the send and before the commit."""
@@ -107,7 +108,7 @@ def saves_before_the_commit(_original: Any) -> Any:
     return send_and_commit
 
 
-@mutant(SAVE, expected="CheckpointAhead", trial=Trial(gappy), real="none needed")
+@mutant(SAVE, expected="CheckpointAhead", trial=Trial(gappy), real=Real())
 def counts_lines_in_the_checkpoint(original: Any) -> Any:
     """Saves how many lines are done where rows are meant, blank ones included."""
 
@@ -123,7 +124,7 @@ def counts_lines_in_the_checkpoint(original: Any) -> Any:
     SEND_AND_COMMIT,
     expected="CheckpointAhead",  # the processor refuses to go on from such a checkpoint, before a row is lost
     trial=Trial(numbered, ("sink.send:2 crashes before",), delivery=Delivery.AT_LEAST_ONCE),
-    real="step:saved:3",
+    real=Real("step:saved:3"),
 )
 def saves_before_the_send(original: Any) -> Any:
     """Saves the checkpoint first and sends then: at most once, in the delivery that promises at least once."""
@@ -136,7 +137,7 @@ def saves_before_the_send(original: Any) -> Any:
     return send_and_commit
 
 
-@mutant(SAVE, expected="SilentSuccess", trial=Trial(numbered), real="none needed")
+@mutant(SAVE, expected="SilentSuccess", trial=Trial(numbered), real=Real())
 def never_saves(_original: Any) -> Any:
     """Marks the job completed without ever having saved a row."""
     return lambda _self, _position, _next_offset: None
@@ -165,7 +166,7 @@ def _keeping_the_epoch(*always: object) -> Change:
     f"{FAKE}.claim",
     expected="CheckpointRegressed",
     trial=Trial(numbered, ("sink.send:3 crashes before",)),
-    real="step:saved:2",
+    real=Real("step:saved:2"),
     also={f"{DYNAMODB}.claim": _keeping_the_epoch("attribute_exists(job_id)", {})},
 )
 def claims_the_same_epoch(original: Any) -> Any:

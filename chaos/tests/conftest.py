@@ -21,9 +21,9 @@ Start = Callable[..., Target]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A nemesis takes its time where it strikes for real: those have a session of their own, `nox -s strikes`."""
+    """What strikes for real takes its time: nemeses and mutants have a session of their own, `nox -s strikes`."""
     for item in items:
-        if item.path.name.startswith("test_nemesis_") and item.get_closest_marker("broker"):
+        if item.path.name.startswith(("test_nemesis_", "test_mutants_on_")) and item.get_closest_marker("broker"):
             item.add_marker("strike")
 
 
