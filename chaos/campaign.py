@@ -54,6 +54,7 @@ ATTEMPT_WITHIN_S = 120.0
 MOST_ATTEMPTS_BEYOND_KILLS = 20
 EXIT = {Validity.VALID: 0, Validity.INVALID: 1, Validity.UNKNOWN: 3}
 ROLES_IN_TURN: tuple[NodeRole, NodeRole] = ("leader", "coordinator")
+KILLS_OF_LIKE_SIZE = 6
 NODE_KILL_EACH = 3  # attempts: the others die with one node down, or with none
 
 
@@ -78,7 +79,8 @@ def draw_round(
     """
     rng = random.Random(f"{seed}/{number}")
     interval_rows = rng.choice((1, 3, 10, 40, 100))
-    batches = kills * 5 + node_kills * BATCHES_OF_NODE_KILL
+    # Without kills, a control group for the judge: as many rows as a job of a few kills has.
+    batches = (kills or KILLS_OF_LIKE_SIZE) * 5 + node_kills * BATCHES_OF_NODE_KILL
     rows = min(6000, interval_rows * batches + rng.randint(0, 50))
     shape = Shape(columns=rng.randint(1, 6), bom=rng.choice((True, False)), huge_rows=rng.choice((0, 0, 1)))
     if plain:
@@ -265,7 +267,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=10, help="jobs (default 10)")
     parser.add_argument("--minutes", type=float, help="as many jobs as begin in this time, in the place of --rounds")
     parser.add_argument("--first", type=int, default=0, help="number of the first job, to replay one (default 0)")
-    parser.add_argument("--kills", type=int, default=12, help="SIGKILLs for each job (default 12)")
+    parser.add_argument(
+        "--kills",
+        type=int,
+        default=12,
+        help="SIGKILLs for each job (default 12); 0: clean runs, which the judge must find valid",
+    )
     parser.add_argument("--client", choices=["kafka-python", "confluent"], help="by default they take turns")
     parser.add_argument("--broker", choices=KINDS, default="auto")
     parser.add_argument("--plain", action="store_true", help="rows of ASCII, one line each, for a COMMAND of lines")

@@ -51,13 +51,13 @@ class Tally:
         """Yield the lines that end a campaign: kills, where they fell, verdicts."""
         found = Counter(self.verdicts)
         yield f"\n{self.kills:,} SIGKILLs in {seconds / 60:.1f} minutes, {self.kills / seconds * 60:.0f} a minute"
-        if not outside_only:
+        if self.kills and not outside_only:
             yield "by client: " + ", ".join(f"{client} {kills:,}" for client, kills in sorted(self.clients.items()))
         for place, kills in self.places.most_common():
             yield f"  {kills:6,} {kills / self.kills:4.0%} {'#' * round(40 * kills / self.kills)} {place}"
-        if not outside_only:
+        if self.kills and not outside_only:
             in_flight = sum(self.places[place] for place in IN_FLIGHT)
-            yield f"  {in_flight / max(self.kills, 1):.0%} between the first record sent and the save"
+            yield f"  {in_flight / self.kills:.0%} between the first record sent and the save"
         yield "verdicts: " + ", ".join(f"{count} {validity}" for validity, count in sorted(found.items()))
 
 
