@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -122,9 +123,9 @@ def test_what_was_committed_is_there_whichever_node_dies(cluster: ClusterBehindP
     both = courses(rows=3000, CHECKPOINT_INTERVAL="10")
     runs = [course.start() for course in both]
     for number in NUMBERS:
-        for run in runs:
-            await_commits(run, count_commits(run) + 20)
+        advance(runs, commits=20)
         cluster.nodes[number].kill()
+        advance(runs, commits=5)
         for course, run in zip(both, runs, strict=True):
             rows = count_commits(run) * 10
             # Their markers may be on their way: a commit is answered when it is decided.
@@ -132,10 +133,28 @@ def test_what_was_committed_is_there_whichever_node_dies(cluster: ClusterBehindP
             seen = course.rows()
             assert seen == list(course.job.expected[: len(seen)])
         cluster.start()
+    for run in runs:
+        run.signal(signal.SIGCONT)
     for course, run in zip(both, runs, strict=True):
         course.end(run, within_s=WITHIN_S)
         finish(course)
         course.assert_valid()
+
+
+def advance(runs: Sequence[Target], *, commits: int) -> None:
+    """Wake the runs, and stop each after so many more commits: the faster one must not be done before the slower."""
+    wanted = [(run, count_commits(run) + commits) for run in runs]
+    for run in runs:
+        run.signal(signal.SIGCONT)
+
+    def stopped() -> bool:
+        for run, count in list(wanted):
+            if count_commits(run) >= count:
+                run.signal(signal.SIGSTOP)
+                wanted.remove((run, count))
+        return not wanted
+
+    until(stopped, within_s=60, what=f"{commits} more commits of each")
 
 
 def count_commits(run: Target) -> int:
