@@ -7,6 +7,7 @@ planned for each attempt. What an outside kill meets depends on the machine; its
 from __future__ import annotations
 
 import argparse
+import gzip
 import math
 import random
 import secrets
@@ -21,6 +22,8 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import TypeAlias
+
+import zstandard
 
 from chaos.job import Job, Staged, ended, gather, stage, strikes_of
 from chaos.nemesis.node_kills import NodeKills
@@ -46,7 +49,7 @@ from harness.growth import Growth
 from harness.history import Attempt, Evidence
 from harness.partition import Client, LiveReader
 from harness.target import Target
-from harness.workload import Shape, generate
+from harness.workload import WRITINGS, Shape, Writing, generate
 from harness.world import World
 
 Launch: TypeAlias = Callable[[Staged, "Plan | None", int], Attempt]
@@ -71,11 +74,19 @@ class Round:
 
 
 def draw_round(
-    seed: int, number: int, *, kills: int, client: Client | None, plain: bool = False, node_kills: int = 0
+    seed: int,
+    number: int,
+    *,
+    kills: int,
+    client: Client | None,
+    plain: bool = False,
+    foreign: bool = False,
+    node_kills: int = 0,
 ) -> Round:
-    """Draw a job: rows of every kind, tiny to middling intervals, any compression, either client and format.
+    """Draw a job: rows of every kind and dialect, tiny to middling intervals, any compression, client and format.
 
-    With `plain`, rows are ASCII on one line each, and nothing but rows: what a program that moves lines can move.
+    With `plain`, rows are ASCII on one line each, and nothing but rows: what a program that moves lines can move. With
+    `foreign`, for somebody else's program, the object is RFC 4180 in UTF-8, and not compressed.
     """
     rng = random.Random(f"{seed}/{number}")
     interval_rows = rng.choice((1, 3, 10, 40, 100))
@@ -86,16 +97,35 @@ def draw_round(
     if plain:
         calm = replace(shape, bom=False, multibyte=False, huge_rows=0, blank_line_rate=0.0)
         shape = replace(calm, special_rate=0.0, inner_quote_rate=0.0, nul_rate=0.0)
+    writing, compress = Writing(), COMPRESSIONS[0]
+    if not plain and not foreign:
+        writings = random.Random(f"{seed}/{number}/writing")
+        writing, compress = writings.choice(WRITINGS), writings.choice(COMPRESSIONS)
+        shape = replace(shape, writing=writing, bom=shape.bom and writing.encoding == "utf-8")
     workload = generate(rng.randrange(2**32), rows=rows, shape=shape)
     value_format = rng.choice(("json", "json", "raw"))
     settings = {
+        **writing.settings(workload.header),
         "CHECKPOINT_INTERVAL": str(interval_rows),
         "KAFKA_COMPRESSION": rng.choice(("none", "gzip", "lz4", "lz4")),
         "VALUE_FORMAT": value_format,
     }
     chosen: Client = client or ("kafka-python", "confluent")[number % 2]
-    job = Job(workload.csv, workload.values(value_format), chosen, settings=settings)
+    job = Job(compress(workload.csv), workload.values(value_format), chosen, settings=settings)
     return Round(number, seed, job, interval_rows, kills, node_kills)
+
+
+def as_is(body: bytes) -> bytes:
+    """Compress nothing."""
+    return body
+
+
+def zstd(body: bytes) -> bytes:
+    """Compress a whole object."""
+    return zstandard.ZstdCompressor().compress(body)
+
+
+COMPRESSIONS: tuple[Callable[[bytes], bytes], ...] = (as_is, as_is, gzip.compress, zstd)
 
 
 def play(world: World, launch: Launch, drawn: Round, *, outside_only: bool) -> tuple[Evidence, list[Attempt]]:
@@ -235,6 +265,7 @@ class Stage:
                     kills=chosen.kills,
                     client=chosen.client,
                     plain=chosen.plain,
+                    foreign=outside_only,
                     node_kills=node_kills,
                 )
                 evidence, _ = play(self.world, launch, drawn, outside_only=outside_only)

@@ -17,6 +17,39 @@ QUOTED_PIECES = (",", '"', '""', "\n", "\r\n", "\r", '",\n"')
 
 
 @dataclass(frozen=True, slots=True)
+class Writing:
+    """How cells are written, unless as in RFC 4180; "" is none. Without a header columns are c1, c2 and so on."""
+
+    delimiter: str = ","
+    quote: str = '"'
+    escape: str = ""
+    comment: str = ""  # lines that begin with it stand between rows
+    encoding: str = "utf-8"
+    header: bool = True
+
+    def settings(self, header: tuple[str, ...]) -> dict[str, str]:
+        """Return the variables that tell a processor so."""
+        return {
+            "CSV_DELIMITER": "tab" if self.delimiter == "\t" else self.delimiter,
+            "CSV_QUOTE": self.quote or "none",
+            "CSV_ESCAPE": self.escape or "none",
+            "CSV_COMMENT": self.comment or "none",
+            "CSV_ENCODING": self.encoding,
+            **({} if self.header else {"CSV_COLUMNS": ",".join(header)}),
+        }
+
+
+WRITINGS = (
+    Writing(),
+    Writing(delimiter=";", encoding="cp1252"),
+    Writing(delimiter="\t", quote="", encoding="latin-1", header=False),
+    Writing(delimiter="|", quote="'", escape="\\", comment="#"),
+    Writing(quote="", escape="\\", header=False),
+    Writing(escape="!", comment="%", header=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Shape:
     """What a workload is like. Rates are probabilities, per cell or per row."""
 
@@ -35,6 +68,7 @@ class Shape:
     repeat_rate: float = 0.1  # rows equal to the row before them
     huge_rows: int = 0  # rows with a cell of `huge_row_bytes`
     huge_row_bytes: int = 65_536
+    writing: Writing = Writing()
 
     def __post_init__(self) -> None:
         if self.columns < 1 or not set(self.line_ends) <= {"\n", "\r\n"} or not self.line_ends:
@@ -89,8 +123,11 @@ def generate(seed: int, *, rows: int = 200, shape: Shape | None = None) -> Workl
             made.append(made[-1])
         else:
             made.append(_make_row(random, shape))
-    csv, ranges = _write(random, shape, [header, *made])
-    return Workload(f"seed-{seed}-rows-{rows}", seed, shape, csv, header, tuple(made), tuple(ranges[1:]))
+    if shape.writing != Writing():
+        made = [tuple(_writable(shape.writing, cell, alone=len(row) == 1) for cell in row) for row in made]
+    csv, ranges = _write(random, shape, [header, *made] if shape.writing.header else made)
+    kept = ranges[1:] if shape.writing.header else ranges
+    return Workload(f"seed-{seed}-rows-{rows}", seed, shape, csv, header, tuple(made), tuple(kept))
 
 
 def pick_shape(random: Random) -> Shape:
@@ -115,7 +152,9 @@ def _make_header(random: Random, shape: Shape) -> tuple[str, ...]:
         names[-1] += random.choice(QUOTED_PIECES)
     # At the start of a file that character is a BOM, whatever was meant by it.
     names[0] = names[0].lstrip(BOM)
-    return tuple(names)
+    if not shape.writing.header:
+        return tuple(f"c{column}" for column in range(1, shape.columns + 1))
+    return tuple(_writable(shape.writing, name, alone=len(names) == 1) for name in names)
 
 
 def _make_row(random: Random, shape: Shape) -> tuple[str, ...]:
@@ -161,21 +200,46 @@ def _write(random: Random, shape: Shape, rows: list[tuple[str, ...]]) -> tuple[b
     at = sum(map(len, parts))
     ranges = []
     for number, row in enumerate(rows):
-        text = ",".join(_write_cell(random, shape, cell, alone=len(row) == 1) for cell in row).encode()
-        last = number == len(rows) - 1
+        cells = [_write_cell(random, shape, cell, alone=len(row) == 1, first=not n) for n, cell in enumerate(row)]
+        text = shape.writing.delimiter.join(cells).encode(shape.writing.encoding)
+        # Behind an escaped line feed, the end of the file would leave the row without an end.
+        last = number == len(rows) - 1 and text[-1:] != b"\n"
         line_end = b"" if last and not shape.last_newline else random.choice(shape.line_ends).encode()
         blank = b""
         if line_end and random.random() < shape.blank_line_rate:
             blank = random.choice(shape.line_ends).encode() * random.randint(1, 3)
+            if shape.writing.comment:
+                blank += f"{shape.writing.comment} \"no, 'row\n".encode()
         ranges.append(RowRange(at, at + len(text), at + len(text) + len(line_end)))
         parts += [text, line_end, blank]
         at += len(text) + len(line_end) + len(blank)
     return b"".join(parts), ranges
 
 
-def _write_cell(random: Random, shape: Shape, cell: str, *, alone: bool) -> str:
+def _write_cell(random: Random, shape: Shape, cell: str, *, alone: bool, first: bool) -> str:
     """The cell as it stands in the file; an empty cell that is alone in its row needs quotes, or it is a blank line."""
-    must = cell.startswith('"') or any(mark in cell for mark in ",\r\n") or (alone and not cell)
+    writing = shape.writing
+    quote, escape = writing.quote, writing.escape
+    marks = f"{writing.delimiter}\r\n"
+    commented = bool(first and writing.comment and cell.startswith(writing.comment))
+    must = commented or cell.startswith(quote or "\n") or any(mark in cell for mark in marks) or (alone and not cell)
+    if escape:
+        cell = cell.replace(escape, 2 * escape)
+    if not quote:
+        # Nothing else can keep a delimiter or a line end in a cell, and `_writable` left what this can.
+        return "".join(escape + sign if sign in marks else sign for sign in cell)
     if must or random.random() < shape.quoted_rate:
-        return '"' + cell.replace('"', '""') + '"'
+        doubled = quote if not escape or random.random() < 0.5 else escape  # noqa: PLR2004  # as often as not
+        return quote + cell.replace(quote, doubled + quote) + quote
     return cell
+
+
+def _writable(writing: Writing, cell: str, *, alone: bool) -> str:
+    """The cell without what its writing has no way to write."""
+    cell = cell.encode(writing.encoding, "replace").decode(writing.encoding)
+    if writing.quote:
+        return cell
+    cell = cell.replace("\r", "")  # an escaped carriage return is a bad row
+    if not writing.escape:
+        cell = cell.replace(writing.delimiter, "").replace("\n", "")
+    return "-" if alone and not cell else cell

@@ -26,7 +26,12 @@ def build_source(settings: Settings) -> Source:
 
     stored = S3Object(aws_client("s3"), url=settings.source)
     return CsvSource(
-        stored, url=settings.source, value_format=settings.value_format, limits=settings.limits, native=native_rows
+        stored,
+        url=settings.source,
+        value_format=settings.value_format,
+        limits=settings.limits,
+        dialect=settings.dialect,
+        native=native_rows,
     )
 
 

@@ -1,14 +1,14 @@
 """Bytes to rows with exact byte offsets; pure.
 
-The meaning of CSV is RFC 4180 as Python's `csv` reads it in strict mode, with these decisions:
+The meaning of CSV is RFC 4180, or another `Dialect`, as Python's `csv` reads it in strict mode, with these decisions:
 
 - cells keep their spaces; a quote inside an unquoted cell is a character; NUL is a character;
-- text after a closing quote, a carriage return alone outside quotes, a ragged row, bytes that are not UTF-8 and a row
-  over `max_row_bytes` are bad rows;
+- text after a closing quote, a carriage return alone outside quotes, a ragged row, bytes that the encoding does not
+  have and a row over `max_row_bytes` are bad rows;
 - blank lines are no rows.
 
 A row ends after its line end. Offsets count bytes, never characters, and a cut never falls inside quotes, because
-only the `csv` reader decides how many physical lines a row takes: its `line_num` tells.
+only the `csv` reader decides how many physical lines a row takes: those that it has asked for.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from functools import partial
 from itertools import accumulate, chain
 from typing import TypeAlias
 
-from processor.errors import BadRow
+from processor.dialect import RFC4180, Dialect, Lines
+from processor.errors import BadRow, BadSetting
 
 Native: TypeAlias = Callable[[bytes], list[bytes] | None]  # whole lines → one value for each, None for what is odd
 
 BOM = b"\xef\xbb\xbf"
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 LINE_FEED = b"\n"
 CRLF = b"\r\n"
 LONE_CR = "a carriage return without a line feed outside quotes"
@@ -63,7 +65,7 @@ class Slab:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The column names, and the byte after the header's line end."""
+    """The column names, and the byte at which the rows begin: after the header's line end, where there is a header."""
 
     names: tuple[str, ...]
     end_byte: int
@@ -78,12 +80,23 @@ class _Fault:
     byte_end: int
 
 
-def read_header(chunks: Iterable[bytes], *, max_row_bytes: int) -> Header | None:
+def read_header(chunks: Iterable[bytes], *, max_row_bytes: int, dialect: Dialect = RFC4180) -> Header | None:
     """Return the first row that is not blank as the header, None for an object without rows.
 
-    Raises BadRow (row None) where a name is missing or stands twice, or the row itself is bad.
+    Where the dialect gives or numbers the columns, rows begin at the object's first byte, or after its BOM. Raises
+    BadRow (row None) where a name is missing or stands twice, or the row itself is bad, BadSetting for UTF-16.
     """
-    for slab in read_rows(_without_bom(chunks), byte_offset=0, row=None, width=None, max_row_bytes=max_row_bytes):
+    head, chunks = head_of(chunks, len(BOM))
+    if head.startswith(UTF_16_MARKS):
+        raise BadSetting("the object is UTF-16", hint="convert it to UTF-8 and name the new object")
+    bom_bytes = len(BOM) if dialect.encoding == "utf-8" and head.startswith(BOM) else 0
+    if dialect.columns:
+        return Header(dialect.columns, bom_bytes)
+    # The parser must not see the mark, and offsets must: a blank line of its length is no row.
+    body = chain([b"\n\r\n"[:bom_bytes] + head[bom_bytes:]], chunks)
+    for slab in read_rows(body, byte_offset=0, row=None, width=None, max_row_bytes=max_row_bytes, dialect=dialect):
+        if dialect.columns is not None:
+            return Header(tuple(str(n) for n in range(1, len(slab.cells) + 1)), bom_bytes)
         names = tuple(slab.cells)
         place = (slab.starts[0], slab.ends[0])
         if "" in names:
@@ -102,6 +115,7 @@ def read_rows(
     row: int | None,
     width: int | None,
     max_row_bytes: int,
+    dialect: Dialect = RFC4180,
     native: Native | None = None,
 ) -> Iterator[Slab]:
     """Yield the rows of `chunks`, which start at `byte_offset` of the object with row number `row`.
@@ -110,7 +124,7 @@ def read_rows(
     each run of whole lines. Every row before a bad one has been yielded when BadRow is raised. At most `max_row_bytes`
     plus one chunk, or twice the longest row, is held in memory.
     """
-    parse = partial(_parse, width=width, max_row_bytes=max_row_bytes, native=native)
+    parse = partial(_parse, width=width, max_row_bytes=max_row_bytes, dialect=dialect, native=native)
     pieces = _Pieces(chunks, max_row_bytes)
     final = False
     while not final:
@@ -125,17 +139,12 @@ def read_rows(
         byte_offset += used
 
 
-def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Replace a byte order mark by nothing that counts: the header parser must not see it, offsets must."""
-    head = b""
-    source = iter(chunks)
-    for chunk in source:
+def head_of(chunks: Iterable[bytes], least: int) -> tuple[bytes, Iterator[bytes]]:
+    """Return the first bytes, so many at least where there are, and the chunks after them."""
+    head, rest = b"", iter(chunks)
+    while len(head) < least and (chunk := next(rest, b"")):
         head += chunk
-        if len(head) >= len(BOM):
-            break
-    # A blank line of the same length keeps every offset right, and blank lines are no rows.
-    yield b"\n\r\n" + head[len(BOM) :] if head.startswith(BOM) else head
-    yield from source
+    return head, rest
 
 
 class _Pieces:
@@ -162,25 +171,34 @@ class _Pieces:
 
 
 def _parse(
-    buffer: bytes, *, base: int, width: int | None, max_row_bytes: int, native: Native | None, final: bool
+    buffer: bytes,
+    *,
+    base: int,
+    width: int | None,
+    max_row_bytes: int,
+    dialect: Dialect,
+    native: Native | None,
+    final: bool,
 ) -> tuple[Slab, _Fault | None, int]:
     """Parse the whole rows at the start of `buffer`; return them, the fault after them, and the bytes used."""
     whole = buffer if final else buffer[: buffer.rfind(LINE_FEED) + 1]
     fault, used = None, len(whole)
     slab = None
     if whole and len(whole) <= max_row_bytes and width is not None:
-        slab = _parse_plain(whole, base=base, width=width, native=native)
+        slab = _parse_plain(whole, base=base, width=width, dialect=dialect, native=native)
     if slab is None:
-        slab, fault, used = _parse_row_by_row(whole, base=base, width=width, max_row_bytes=max_row_bytes, final=final)
+        slab, fault, used = _parse_row_by_row(
+            whole, base=base, width=width, max_row_bytes=max_row_bytes, dialect=dialect, final=final
+        )
     if fault is None and len(buffer) - used > max_row_bytes:
         fault = _too_long(base + used, max_row_bytes)
     return slab, fault, used
 
 
-def _parse_plain(whole: bytes, *, base: int, width: int, native: Native | None) -> Slab | None:
+def _parse_plain(whole: bytes, *, base: int, width: int, dialect: Dialect, native: Native | None) -> Slab | None:
     """Parse at native speed what is one row a line and has nothing wrong with it; None for anything else."""
     values = native(whole) if native else None
-    cells = _cells(whole, width) if values is None else []
+    cells = _cells(whole, width, dialect) if values is None else []
     if cells is None:
         return None
     ends = list(accumulate(map(len, io.BytesIO(whole)), initial=base))
@@ -190,18 +208,23 @@ def _parse_plain(whole: bytes, *, base: int, width: int, native: Native | None) 
     return Slab(cells, ends[:-1], ends[1:], whole, base, values)
 
 
-def _cells(whole: bytes, width: int) -> list[str] | None:
+def _cells(whole: bytes, width: int, dialect: Dialect) -> list[str] | None:
     """Return the cells of rows of this width, None where there are others or anything is odd."""
     if whole.count(b"\r") != whole.count(CRLF):
         return None
     try:
-        text = whole.decode()
-        return _read(text, width) if '"' in text else _split(text, width)
+        text = whole.decode(dialect.encoding)
+        if dialect.is_plain(text):
+            return _split(text, width, dialect.delimiter)
+        has_comment = dialect.comment and (text.startswith(dialect.comment) or f"\n{dialect.comment}" in text)
+        if has_comment or dialect.escapes_a_carriage_return(text):
+            return None
+        return _read(text, width, dialect)
     except (UnicodeDecodeError, csv.Error):
         return None
 
 
-def _split(text: str, width: int) -> list[str] | None:
+def _split(text: str, width: int, delimiter: str) -> list[str] | None:
     """Return the cells of lines that hold no quote, None where a line has not `width` of them.
 
     Each line end becomes a cell of its own, so one split cuts all lines, and the places of these cells tell whether
@@ -210,7 +233,7 @@ def _split(text: str, width: int) -> list[str] | None:
     text = text.replace("\r\n", "\n")
     if not text.endswith("\n"):
         text += "\n"
-    cells = text.replace("\n", ",\n,").split(",")
+    cells = text.replace("\n", f"{delimiter}\n{delimiter}").split(delimiter)
     line_ends = cells[width :: width + 1]
     if len(cells) != len(line_ends) * (width + 1) + 1 or line_ends != ["\n"] * text.count("\n"):
         return None
@@ -219,27 +242,32 @@ def _split(text: str, width: int) -> list[str] | None:
     return None if width == 1 and "" in cells else cells  # a blank line is no row
 
 
-def _read(text: str, width: int) -> list[str] | None:
+def _read(text: str, width: int, dialect: Dialect) -> list[str] | None:
     """Return the cells of any rows, None where a row has not `width` of them. Raises csv.Error."""
-    rows = list(csv.reader(io.StringIO(text, newline="\n"), strict=True))
+    rows = list(dialect.reader(io.StringIO(text, newline="\n")))
     return list(chain.from_iterable(rows)) if set(map(len, rows)) == {width} else None
 
 
 def _parse_row_by_row(
-    whole: bytes, *, base: int, width: int | None, max_row_bytes: int, final: bool
+    whole: bytes, *, base: int, width: int | None, max_row_bytes: int, dialect: Dialect, final: bool
 ) -> tuple[Slab, _Fault | None, int]:
     """Parse anything, stopping before the first row that is bad or does not end in `whole`.
 
     Where no width is known yet the first row is the header, and it stops after that.
     """
     line_ends = [0, *accumulate(map(len, io.BytesIO(whole)))]
-    # Bytes that are not UTF-8 become lone surrogates: they never look like a quote, comma or line end, and the row
-    # that holds them is found bad below.
-    reader = csv.reader(io.StringIO(whole.decode(errors="surrogateescape"), newline="\n"), strict=True)
+    # Bytes that the encoding does not have become lone surrogates: they never look like a quote, delimiter or line end,
+    # and the row that holds them is found bad below.
+    text = whole.decode(dialect.encoding, errors="surrogateescape")
+    if text and dialect.escape and not text.endswith("\n"):
+        text += "\n"  # else the reader takes no end of the file for the end of a row with an escaped line feed in it
+    lines = Lines(text, dialect.comment)
+    reader = dialect.reader(lines)
     slab = Slab([], [], [], whole, base)
-    done = 0  # bytes of whole rows and blank lines
+    done = 0  # bytes of whole rows, blank lines and comments
     while True:
         fault = None
+        lines.begin_row()
         try:
             cells = next(reader, None)
         except csv.Error as error:
@@ -248,16 +276,16 @@ def _parse_row_by_row(
                 return slab, None, done
             cells, fault = [], _reason(str(error))
         if cells is None:
-            return slab, None, done
-        end = line_ends[reader.line_num]
-        if end - done > max_row_bytes:  # before any other fault, which smaller chunks would not have come to
-            return slab, _too_long(base + done, max_row_bytes), done
-        fault = fault or _fault_of(whole[done:end], cells, width=width)
+            return slab, None, len(whole)
+        start, end = line_ends[lines.first], line_ends[lines.taken]
+        if end - start > max_row_bytes:  # before any other fault, which smaller chunks would not have come to
+            return slab, _too_long(base + start, max_row_bytes), done
+        fault = fault or _fault_of(whole[start:end], cells, width=width, dialect=dialect)
         if fault is not None:
-            return slab, _Fault(fault, base + done, base + end), done
+            return slab, _Fault(fault, base + start, base + end), done
         if cells:
             slab.cells.extend(cells)
-            slab.starts.append(base + done)
+            slab.starts.append(base + start)
             slab.ends.append(base + end)
         done = end
         if cells and width is None:
@@ -268,20 +296,20 @@ def _reason(error: str) -> str:
     """Say in the words of a CSV file what the csv reader says in those of Python's `open`."""
     if "new-line character" in error:
         return LONE_CR
-    return "a quote is never closed" if "unexpected end of data" in error else error
+    return "a quote is never closed, or nothing is escaped" if "unexpected end of data" in error else error
 
 
-def _fault_of(row: bytes, cells: list[str], *, width: int | None) -> str | None:
+def _fault_of(row: bytes, cells: list[str], *, width: int | None, dialect: Dialect) -> str | None:
     """Say what is wrong with a row that the csv reader took."""
     if row.endswith((b"\r\r\n", b"\r")):  # the reader takes any run of carriage returns for one line end
         return LONE_CR
     if cells and width is not None and len(cells) != width:
         return f"{len(cells)} cells where the header has {width}"
     try:
-        row.decode()
+        text = row.decode(dialect.encoding)
     except UnicodeDecodeError as error:
-        return f"byte {error.start} of the row is not UTF-8"
-    return None
+        return f"byte {error.start} of the row is not {dialect.encoding.upper()}"
+    return LONE_CR if dialect.escapes_a_carriage_return(text) else None
 
 
 def _too_long(byte_start: int, max_row_bytes: int) -> _Fault:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, chain
 
-from processor.csv_rows import Header, Native, Slab, read_header, read_rows
-from processor.errors import BadSetting
+from processor.compressed import Decompress, decompressor_of, skipped
+from processor.csv_rows import Header, Native, Slab, head_of, read_header, read_rows
+from processor.dialect import RFC4180, Dialect
 from processor.json_rows import JsonRows
 from processor.model import Batch, Pins, Position, SourceObject, ValueFormat
 from processor.ports import ObjectBytes
 
-GZIP_MAGIC = b"\x1f\x8b"
+LONGEST_MAGIC = 4  # bytes at the start of a compressed object
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class CsvSource:
         url: str,
         value_format: ValueFormat,
         limits: BatchLimits,
+        dialect: Dialect = RFC4180,
         native: Callable[[ValueFormat, tuple[str, ...]], Native | None] = lambda *_: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -56,19 +58,25 @@ class CsvSource:
         self._url = url
         self._format = value_format
         self._limits = limits
+        self._dialect = dialect
         self._native = native
         self._clock = clock
+        self._decompress: Decompress | None = None
         self._header: Header | None = None
         self._described = False
 
     def describe(self, pins: Pins | None) -> SourceObject:
         """Find the object and read its header; see `ports.Source`."""
-        found, size_bytes = self._stored.describe(pins)
-        self._header = read_header(
-            _refuse_gzip(self._stored.read(0), self._url), max_row_bytes=self._limits.max_row_bytes
-        )
+        found, stored_bytes = self._stored.describe(pins)
+        head, rest = head_of(self._stored.read(0), LONGEST_MAGIC)
+        self._decompress = decompressor_of(head)
+        body: Iterator[bytes] = chain([head], rest)
+        if self._decompress is not None:
+            body = self._decompress(body)
+        self._header = read_header(body, max_row_bytes=self._limits.max_row_bytes, dialect=self._dialect)
         self._described = True
-        first_row_byte = size_bytes if self._header is None else self._header.end_byte
+        size_bytes = stored_bytes if self._decompress is None else None
+        first_row_byte = (size_bytes or 0) if self._header is None else self._header.end_byte
         return SourceObject(self._url, found, size_bytes, first_row_byte)
 
     def batches(self, start: Position, *, scale: float = 1.0) -> Iterator[Batch]:
@@ -77,16 +85,23 @@ class CsvSource:
             raise RuntimeError("batches before describe")
         if self._header is None:
             return iter(())
+        native = self._native(self._format, self._header.names) if self._dialect.is_rfc4180 else None
         slabs = read_rows(
-            self._stored.read(start.byte_offset),
+            self._bytes_from(start.byte_offset),
             byte_offset=start.byte_offset,
             row=start.row,
             width=len(self._header.names),
             max_row_bytes=self._limits.max_row_bytes,
-            native=self._native(self._format, self._header.names),
+            dialect=self._dialect,
+            native=native,
         )
         encoded = map(_encoder(self._format, self._header.names), slabs)
         return _gather(encoded, start, self._limits.scaled(scale), self._clock)
+
+    def _bytes_from(self, byte_offset: int) -> Iterator[bytes]:
+        if self._decompress is None:
+            return self._stored.read(byte_offset)
+        return skipped(self._decompress(self._stored.read(0)), byte_offset)
 
 
 @dataclass(slots=True)
@@ -155,15 +170,3 @@ def _encoder(value_format: ValueFormat, names: tuple[str, ...]) -> Callable[[Sla
     """Return the function that turns a slab into Kafka values and the byte after each row."""
     encode = Slab.raw if value_format is ValueFormat.RAW else JsonRows(names).encode
     return lambda slab: (encode(slab) if slab.values is None else slab.values, slab.ends)
-
-
-def _refuse_gzip(chunks: Iterator[bytes], url: str) -> Iterator[bytes]:
-    first = b""
-    for chunk in chunks:
-        first += chunk
-        if len(first) >= len(GZIP_MAGIC):
-            break
-    if first.startswith(GZIP_MAGIC):
-        raise BadSetting(f"{url} is a gzip file", hint="decompress it and name the plain CSV object")
-    yield first
-    yield from chunks

@@ -72,17 +72,19 @@ class Pins:
 class SourceObject:
     """The object as described: its URL, its pins, its size in bytes, and where the first row starts.
 
+    Where it is compressed, nobody knows the size of what it holds, and `size_bytes` is None.
     `first_row_byte` is the byte after the header's line end, the BOM included. It equals `size_bytes` for an empty
     object or a lone header.
     """
 
     url: str
     pins: Pins
-    size_bytes: int
+    size_bytes: int | None
     first_row_byte: int
 
     def __post_init__(self) -> None:
-        _require(0 <= self.first_row_byte <= self.size_bytes, f"header beyond the object: {self}")
+        within = self.size_bytes is None or self.first_row_byte <= self.size_bytes
+        _require(self.first_row_byte >= 0 and within, f"header beyond the object: {self}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,7 +214,7 @@ def _check_position(position: CommittedPosition, source: SourceObject, shape: st
         raise _mistaken("rows are committed with another format, dialect, key or delivery")
     if position.pins.etag != source.pins.etag:
         raise _changed(source, position.pins.etag)
-    if position.position.byte_offset > source.size_bytes:
+    if source.size_bytes is not None and position.position.byte_offset > source.size_bytes:
         raise Contradiction(
             f"the position {position.position} lies beyond the object's {source.size_bytes} bytes",
             hint="the group offset was not written for this object; start a new job",

@@ -7,10 +7,11 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from processor.csv_source import BatchLimits
+from processor.dialect import ENCODINGS, RFC4180, Dialect
 from processor.errors import BadSetting
 from processor.model import SHORTEST_TRANSACTION_MS, Delivery, SinkSettings, ValueFormat
 from processor.source_url import parse_url
@@ -85,6 +86,27 @@ def _source(text: str) -> str:
     return text
 
 
+def _sign(text: str) -> str:
+    sign = "\t" if text == "tab" else text
+    if len(sign) != 1 or not sign.isascii() or (sign < " " and sign != "\t"):
+        raise ValueError("it must be one ASCII character, or `tab`")
+    return sign
+
+
+def _sign_or_none(text: str) -> str | None:
+    return None if text == "none" else _sign(text)
+
+
+def _columns(text: str) -> tuple[str, ...]:
+    """Return the names, none of them for `numbered`."""
+    if text == "numbered":
+        return ()
+    names = tuple(text.split(","))
+    if "" in names or len(set(names)) < len(names):
+        raise ValueError("each name must be there, and once")
+    return names
+
+
 def _servers(text: str) -> str:
     for server in text.split(","):
         host, colon, port = server.strip().rpartition(":")
@@ -130,6 +152,19 @@ SETTINGS = (
         "`json`: an object of header to string, in header order; `raw`: the row's bytes without its line end",
         ("json", "raw"),
     ),
+    Setting("--delimiter", "CSV_DELIMITER", _sign, ",", "the character between two cells; `tab` for a tab"),
+    Setting("--quote", "CSV_QUOTE", _sign_or_none, '"', "the character around cells; `none`: no character is"),
+    Setting(
+        "--escape", "CSV_ESCAPE", _sign_or_none, "none",
+        "the character behind it is only itself, a quote or a line end say; a doubled quote is one all the same",
+    ),
+    Setting("--comment", "CSV_COMMENT", _sign_or_none, "none", "a line that begins with this character is no row"),
+    Setting("--encoding", "CSV_ENCODING", str, "utf-8", "of the object; JSON is UTF-8 whatever this is", ENCODINGS),
+    Setting(
+        "--columns", "CSV_COLUMNS", _columns, None,
+        "for an object without a header row: its columns' names, with commas, or `numbered` for 1, 2, 3 and so on; "
+        "by default the first row names them", optional=True,
+    ),
     Setting("--on-bad-row", "ON_BAD_ROW", str, "fail", "`fail`: commit the rows before it, then exit 5", ("fail",)),
 )  # fmt: skip
 
@@ -144,12 +179,14 @@ class Settings:
     checkpoint_table: str
     value_format: ValueFormat
     limits: BatchLimits
+    dialect: Dialect
     sink: SinkSettings
 
     @property
     def shape(self) -> str:
         """A fingerprint of every setting that shapes records; a job keeps it from its first fence on."""
-        shaping = {"format": self.value_format, "dialect": "rfc4180", "key": None, "delivery": self.sink.delivery}
+        dialect = "rfc4180" if self.dialect == RFC4180 else asdict(self.dialect)
+        shaping = {"format": self.value_format, "dialect": dialect, "key": None, "delivery": self.sink.delivery}
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -180,6 +217,7 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Set
         limits=BatchLimits(
             chosen["checkpoint_interval"], chosen["batch_bytes"], chosen["commit_interval_s"], chosen["max_row_bytes"]
         ),
+        dialect=_dialect(chosen),
         sink=SinkSettings(
             chosen["bootstrap_servers"],
             chosen["topic"],
@@ -190,6 +228,16 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Set
             chosen["transaction_timeout_ms"],
         ),
     )
+
+
+def _dialect(chosen: Mapping[str, Any]) -> Dialect:
+    dialect = Dialect(*(chosen[name] for name in ("delimiter", "quote", "escape", "comment", "encoding", "columns")))
+    signs = [sign for sign in (dialect.delimiter, dialect.quote, dialect.escape, dialect.comment) if sign]
+    if len(set(signs)) < len(signs):
+        raise BadSetting(
+            "two of --delimiter, --quote, --escape and --comment are the same", hint="give each its own character"
+        )
+    return dialect
 
 
 def derive_job_id(source: str, topic: str, partition: int) -> str:
@@ -214,7 +262,7 @@ def _value(setting: Setting, flag: str | None, environment: Mapping[str, str]) -
     if text is None:
         if setting.default is None and not setting.optional:
             raise BadSetting(f"{setting.flag} is missing", hint=f"give it, or set {setting.variable}")
-        return setting.default
+        return setting.parse(setting.default) if isinstance(setting.default, str) else setting.default
     given_by = setting.flag if flag is not None else setting.variable
     if setting.choices and text not in setting.choices:
         raise BadSetting(f"{given_by}={text!r} is not one of {', '.join(setting.choices)}", hint="choose one of them")

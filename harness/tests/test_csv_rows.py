@@ -199,7 +199,6 @@ BAD_HEADERS = {
     "not_utf8": (BOM, b"a,\xe9\n", NOT_UTF8),
     "half_a_bom": (b"", BOM[:2] + b"a,b\n", NOT_UTF8),
     "half_a_bom_and_no_more": (b"", BOM[:2], NOT_UTF8),
-    "utf16": (b"", "a\n".encode("utf-16-le")[:-1].replace(b"a", b"\xff\xfea"), NOT_UTF8),
 }
 
 

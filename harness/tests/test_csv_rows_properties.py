@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from harness.tests.test_csv_rows import PLENTY, Outcome, cut, every_chunk_size, read, read_object
 from harness.workload import Workload, generate
 from processor import csv_rows
+from processor.dialect import RFC4180
 
 NASTY = (b"a", b'"', b",", b"\r", b"\n", b"\0", b"\xc3", b"\xa9")
 VALID = (b"a", b"\xc3\xa9", b"\0", b",", b",", b"\n", b"\r\n", b'"x\r\n"', b'"",', b'"', b"1,2\n", b'"\n",""\r\n')
@@ -88,9 +89,9 @@ def agree(body: bytes, random: Random) -> None:
         pieces = read(cut(body, chunk_bytes), width=width, most=most)
         assert pieces == whole, (body, width, most, chunk_bytes)
     fits = body and len(body) <= most
-    slab = csv_rows._parse_plain(body, base=7, width=width, native=None) if fits else None
+    slab = csv_rows._parse_plain(body, base=7, width=width, dialect=RFC4180, native=None) if fits else None
     if slab is not None:
-        by_row = csv_rows._parse_row_by_row(body, base=7, width=width, max_row_bytes=most, final=True)
+        by_row = csv_rows._parse_row_by_row(body, base=7, width=width, max_row_bytes=most, dialect=RFC4180, final=True)
         assert by_row == (slab, None, len(body)), (body, width, most)
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from random import Random
 
 import pytest
+import zstandard
 
 from harness.fakes import FakeKey, FakeObject
 from harness.oracle import expected_values
 from harness.workload import Workload, generate
-from processor.csv_source import BatchLimits, CsvSource
-from processor.errors import BadRow, BadSetting, SourceUnavailable
+from processor.csv_source import LONGEST_MAGIC, BatchLimits, CsvSource
+from processor.errors import BadRow, NeedsPerson, SourceUnavailable
 from processor.model import Batch, Pins, Position, ValueFormat
 
 BOM = b"\xef\xbb\xbf"
@@ -241,10 +242,49 @@ def test_bad_row_right_at_the_limit_comes_without_an_empty_batch() -> None:
         next(batches)
 
 
-@pytest.mark.parametrize("chunk_bytes", [1, 65_536])
-def test_gzip_is_refused(chunk_bytes: int) -> None:
-    with pytest.raises(BadSetting, match=r"s3://bucket/rows\.csv is a gzip file"):
-        source_of(gzip.compress(TEN_ROWS), chunk_bytes=chunk_bytes).describe(None)
+def zstd(body: bytes) -> bytes:
+    return zstandard.ZstdCompressor().compress(body)
+
+
+def in_parts(compress: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    return lambda body: compress(body[:9]) + compress(body[9:])
+
+
+COMPRESSIONS = {
+    "gzip": gzip.compress,
+    "zstd": zstd,
+    "gzip of two members": in_parts(gzip.compress),
+    "gzip padded with zeros": lambda body: gzip.compress(body) + b"\0\0\0",
+    "zstd of two frames": in_parts(zstd),
+}
+
+
+@pytest.mark.parametrize("kind", COMPRESSIONS)
+@pytest.mark.parametrize("chunk_bytes", [1, 5, 65_536])
+def test_compressed_object_has_the_rows_and_offsets_of_what_it_holds(kind: str, chunk_bytes: int) -> None:
+    plain, source = source_of(TEN_ROWS), source_of(COMPRESSIONS[kind](TEN_ROWS), chunk_bytes=chunk_bytes)
+    described, start = source.describe(None), started(plain)
+    assert (described.size_bytes, described.first_row_byte) == (None, start.byte_offset)
+    whole = list(source.batches(start))
+    assert whole == list(plain.batches(start))
+    values, ends = whole[0].values, whole[0].byte_ends
+    for row, at in enumerate(ends, start=1):
+        batches = list(source.batches(Position(row, at)))
+        assert [value for batch in batches for value in batch.values] == list(values[row:])
+
+
+@pytest.mark.parametrize("kind", ["gzip", "zstd"])
+def test_compressed_object_that_ends_early_or_is_damaged_is_refused_and_never_called_done(kind: str) -> None:
+    body = COMPRESSIONS[kind](TEN_ROWS)
+    for length in range(len(body) - 1, LONGEST_MAGIC, -1):
+        with pytest.raises(NeedsPerson, match=f"ends within its {kind} stream|is broken"):
+            list(started_batches(source_of(body[:length])))
+    with pytest.raises(NeedsPerson, match=f"{kind} stream is broken"):
+        list(started_batches(source_of(body + b"no magic")))
+
+
+def started_batches(source: CsvSource) -> Iterator[Batch]:
+    return source.batches(started(source))
 
 
 def test_first_byte_of_gzip_alone_is_a_character() -> None:

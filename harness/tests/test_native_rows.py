@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 
 import pytest
 
 from processor import csv_rows, native_rows
+from processor.dialect import RFC4180
 from processor.json_rows import JsonRows
 from processor.model import ValueFormat
 
@@ -32,7 +34,8 @@ def native(lines: bytes, width: int, value_format: ValueFormat = ValueFormat.JSO
 
 def carefully(lines: bytes, width: int, value_format: ValueFormat) -> list[bytes] | None:
     """Read row by row; None where a row is bad, blank, or takes more than a line."""
-    slab, fault, _ = csv_rows._parse_row_by_row(lines, base=0, width=width, max_row_bytes=2**20, final=True)
+    parse = partial(csv_rows._parse_row_by_row, max_row_bytes=2**20, dialect=RFC4180)
+    slab, fault, _ = parse(lines, base=0, width=width, final=True)
     if fault is not None or len(slab.ends) != lines.count(b"\n") + (not lines.endswith(b"\n")):
         return None
     return slab.raw() if value_format is ValueFormat.RAW else JsonRows(names_of(width)).encode(slab)

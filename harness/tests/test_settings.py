@@ -39,6 +39,12 @@ GOOD: dict[str, tuple[tuple[str, Any], tuple[str, Any], Callable[[Settings], Any
     "--max-row-bytes": (("1000", 1000), (str(2**30), 2**30), lambda s: s.limits.max_row_bytes),
     "--transaction-timeout-ms": (("30000", 30_000), ("900000", 900_000), lambda s: s.sink.transaction_timeout_ms),
     "--format": (("raw",) * 2, ("json",) * 2, lambda s: s.value_format),
+    "--delimiter": (("tab", "\t"), (";", ";"), lambda s: s.dialect.delimiter),
+    "--quote": (("none", None), ("'", "'"), lambda s: s.dialect.quote),
+    "--escape": (("\\", "\\"), ("!", "!"), lambda s: s.dialect.escape),
+    "--comment": (("#",) * 2, ("none", None), lambda s: s.dialect.comment),
+    "--encoding": (("cp1252",) * 2, ("latin-1",) * 2, lambda s: s.dialect.encoding),
+    "--columns": (("a,b", ("a", "b")), ("numbered", ()), lambda s: s.dialect.columns),
     "--on-bad-row": (("fail",) * 2, ("fail",) * 2, lambda _: "fail"),
 }
 DEFAULTS = {
@@ -53,6 +59,12 @@ DEFAULTS = {
     "--max-row-bytes": 16 * 2**20,
     "--transaction-timeout-ms": 60_000,
     "--format": "json",
+    "--delimiter": ",",
+    "--quote": '"',
+    "--escape": None,
+    "--comment": None,
+    "--encoding": "utf-8",
+    "--columns": None,
     "--on-bad-row": "fail",
 }
 
@@ -111,6 +123,12 @@ BAD = {
     "--max-row-bytes": ("0", str(2**30 + 1), "x"),
     "--transaction-timeout-ms": ("0", "-5", "1m"),
     "--format": ("csv", "JSON"),
+    "--delimiter": ("ab", "é", "\n", "\0", "none", '"'),
+    "--quote": ("''", "\r", ","),
+    "--escape": ("\\\\", '"', ","),
+    "--comment": ("//", ",", '"'),
+    "--encoding": ("utf-16", "UTF-8", "ascii"),
+    "--columns": ("a,,b", "a,a", ","),
     "--on-bad-row": ("skip", "ignore"),
 }
 
@@ -205,9 +223,16 @@ def test_shape_is_the_same_for_ever(value_format: str, delivery: str, shape: str
 
 
 @pytest.mark.parametrize("flag", GOOD)
-def test_shape_changes_with_format_and_delivery_and_with_nothing_else(flag: str) -> None:
+def test_shape_changes_with_format_dialect_and_delivery_and_with_nothing_else(flag: str) -> None:
+    dialect = ("--delimiter", "--quote", "--escape", "--comment", "--encoding", "--columns")
     one, two = loaded({flag: GOOD[flag][0][0]}), loaded({flag: GOOD[flag][1][0]})
-    assert (one.shape != two.shape) == (flag in ("--format", "--delivery"))
+    assert (one.shape != two.shape) == (flag in ("--format", "--delivery", *dialect))
+
+
+@pytest.mark.parametrize("same", [{"--delimiter": ";", "--comment": ";"}, {"--quote": "'", "--escape": "'"}])
+def test_two_signs_of_a_dialect_that_are_the_same_are_refused(same: dict[str, str]) -> None:
+    with pytest.raises(BadSetting, match="two of --delimiter, --quote, --escape and --comment are the same"):
+        loaded(same)
 
 
 def test_readme_table_has_one_whole_line_for_each_setting() -> None:
@@ -216,9 +241,10 @@ def test_readme_table_has_one_whole_line_for_each_setting() -> None:
     for setting, line in zip(SETTINGS, lines, strict=True):
         assert line.startswith(f"| `{setting.flag}` | `{setting.variable}` | ")
         assert line.count(" | ") == 3
-    for flag, default in DEFAULTS.items():
-        assert f"`{flag}`" in readme_table()
-        assert flag == "--job-id" or f"| `{flag}` | `{BY_FLAG[flag].variable}` | `{default}` |" in readme_table()
+    for flag in DEFAULTS:
+        setting = BY_FLAG[flag]
+        default = "derived" if setting.optional else f"`{setting.default}`"
+        assert f"| `{flag}` | `{setting.variable}` | {default} |" in readme_table()
 
 
 KEYS = (
