@@ -55,9 +55,9 @@ ON_DOCKER = ("harness/tests/test_broker.py", "harness/tests/contracts", "chaos/t
 
 
 def install(session: nox.Session, group: str) -> None:
-    """Install the project with the extra `fast` and one dependency group, at the pinned versions."""
+    """Install the project with its extras and one dependency group, at the pinned versions."""
     needed = nox.project.dependency_groups(PYPROJECT, group)
-    session.install("--quiet", "--constraint", "constraints.txt", "--editable", ".[fast]", *needed)
+    session.install("--quiet", "--constraint", "constraints.txt", "--editable", ".[fast,msk-iam]", *needed)
 
 
 @nox.session
@@ -71,7 +71,8 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the test suite against a real broker; minutes."""
     install(session, "tests")
-    session.run("python", "-m", "pytest", "-m", "not slow and not strike and not cluster", *WORKERS, *session.posargs)
+    chosen = ["-m", "not slow and not strike and not cluster and not secure"]
+    session.run("python", "-m", "pytest", *chosen, *WORKERS, *session.posargs)
 
 
 @nox.session(default=False)
@@ -84,10 +85,17 @@ def strikes(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def secure(session: nox.Session) -> None:
+    """Run the contract tests of both clients over TLS, mTLS and SCRAM, and be refused in every way; minutes."""
+    install(session, "tests")
+    session.run("python", "-m", "pytest", "-m", "secure and not slow", *WORKERS, *session.posargs)
+
+
+@nox.session(default=False)
 def slow(session: nox.Session) -> None:
     """Run the tests that take long because something has to time out, or a broker to come back."""
     install(session, "tests")
-    session.run("python", "-m", "pytest", "-m", "slow and not cluster", *WORKERS, *session.posargs)
+    session.run("python", "-m", "pytest", "-m", "slow and not cluster and not secure", *WORKERS, *session.posargs)
 
 
 @nox.session(default=False)
@@ -102,7 +110,7 @@ def older(session: nox.Session) -> None:
     """Run what speaks of delivery against Kafka 3.9: the contract tests of both clients, and a short campaign."""
     install(session, "tests")
     old = {"BROKER": "jvm", "KAFKA_VERSION": "3.9.2"}
-    session.run("python", "-m", "pytest", *ON_OLDER, *WORKERS, *session.posargs, env=old)
+    session.run("python", "-m", "pytest", "-m", "not secure", *ON_OLDER, *WORKERS, *session.posargs, env=old)
     session.run("python", "-m", "chaos", "run", "--broker", "jvm", "--rounds", "4", "--kills", "10", env=old)
 
 
@@ -143,7 +151,7 @@ def docker(session: nox.Session) -> None:
     """Run everything that speaks of delivery against Kafka in a container; needs a Docker engine."""
     install(session, "tests")
     session.run("python", "-m", "harness", "image")
-    chosen = ["-m", "not slow and not cluster", *ON_DOCKER]
+    chosen = ["-m", "not slow and not cluster and not secure", *ON_DOCKER]
     session.run("python", "-m", "pytest", *chosen, *session.posargs, env={"BROKER": "docker"})
 
 

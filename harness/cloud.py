@@ -1,4 +1,4 @@
-"""S3 and DynamoDB on loopback: moto's server, which remembers every request and every version of the checkpoint.
+"""S3, DynamoDB and Secrets Manager on loopback: moto's server, which remembers requests and versions of checkpoints.
 
 Requests are served one at a time, because moto's conditional writes are not atomic under threads. Each Cloud is an
 account of its own, so that several may be open in one process; when the last one closes, moto forgets everything.
@@ -104,6 +104,11 @@ class Cloud:
         """Put an object into the bucket and return its s3:// URL."""
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
         return f"s3://{self.bucket}/{key}"
+
+    def keep_secret(self, name: str, text: str) -> str:
+        """Put a secret into Secrets Manager and return its ARN."""
+        secrets = boto3.client("secretsmanager", **self._client_settings())
+        return str(secrets.create_secret(Name=name, SecretString=text)["ARN"])
 
     @property
     def requests(self) -> list[Request]:

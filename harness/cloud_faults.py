@@ -37,8 +37,8 @@ class Fault:
     def answer(self, request: Request) -> Response:
         """Return the error as the service would write it."""
         message = "the harness refused this request on purpose"
-        if request.service == "dynamodb":
-            body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{self.code}", "message": message})
+        if request.service != "s3":
+            body = json.dumps({"__type": f"com.amazonaws.{request.service}#{self.code}", "message": message})
             return Response(body, status=self.status, content_type="application/x-amz-json-1.0")
         body = f"<Error><Code>{escape(self.code)}</Code><Message>{message}</Message></Error>"
         return Response(body, status=self.status, content_type="application/xml")

@@ -38,7 +38,7 @@ _ITEM_WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "Transa
 class Request:
     """One request, in the words of AWS: `operation` is "GetObject", "UpdateItem" and so on.
 
-    `path` is `/bucket/key` for S3 and `/` for DynamoDB. `answer_bytes` counts the body that was produced;
+    `path` is `/bucket/key` for S3, else `/`. `answer_bytes` counts the body that was produced;
     `answer_lost` says that the client did not get all of it.
     """
 
@@ -57,8 +57,9 @@ class Request:
         """Read what is asked from the headers and the address alone; the body stays unread."""
         path, query = environ.get("PATH_INFO", "/"), parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
         target = environ.get("HTTP_X_AMZ_TARGET", "")
-        if target.startswith("DynamoDB"):
-            return cls(service="dynamodb", operation=target.rpartition(".")[2], path=path)
+        if target:
+            service = "dynamodb" if target.startswith("DynamoDB") else "secretsmanager"
+            return cls(service=service, operation=target.rpartition(".")[2], path=path)
         return cls(
             service="s3",
             operation=_s3_operation(environ["REQUEST_METHOD"], path, query),

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import pytest
 
 from harness.broker import Broker, BrokerKind, BrokerUnavailable, open_broker
 from harness.cloud import Cloud
 from harness.world import World
+
+if TYPE_CHECKING:
+    from harness.broker.secure import SecureBroker
 
 _NOT_RUN = pytest.StashKey[list[str]]()
 _session_config: list[pytest.Config] = []
@@ -69,6 +72,18 @@ def broker() -> Iterator[Broker]:
             yield opened
     except BrokerUnavailable as why:
         not_run(kind, what=f"tests on a {kind} broker", why=why)
+
+
+@pytest.fixture(scope="session")
+def secure_broker() -> Iterator[SecureBroker]:
+    """Return one JVM broker for the whole session that listens in every secured way, and asks for rights."""
+    from harness.broker.secure import SecureBroker  # noqa: PLC0415  # needs trustme, which others may not have
+
+    try:
+        with SecureBroker() as opened:
+            yield opened
+    except BrokerUnavailable as why:
+        not_run("jvm", what="tests on a secured broker", why=why)
 
 
 @pytest.fixture

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from processor.csv_source import CsvSource
 from processor.errors import BadSetting
@@ -15,6 +17,7 @@ from processor.opening import JobRules
 from processor.ports import Checkpoints, Observer, Sink, Source
 from processor.processor import CSVToKafkaProcessor
 from processor.save_beside import Save, beside
+from processor.secret_places import read_secrets
 from processor.settings import Settings
 from processor.stop import StopSignal
 
@@ -68,9 +71,10 @@ def build_processor(
     saving: Callable[[Save], AbstractContextManager[Save]] = beside,
 ) -> CSVToKafkaProcessor:
     """Return a run that is ready to start; nothing has been asked of anybody yet. `around` may wrap the sink."""
+    security = read_secrets(settings.sink.security, settings.secret_places, os.environ)
     return CSVToKafkaProcessor(
         build_source(settings),
-        around(build_sink(settings.client, settings.sink)),
+        around(build_sink(settings.client, replace(settings.sink, security=security))),
         build_checkpoints(settings),
         observer,
         rules=JobRules(settings.sink.delivery, settings.shape),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -15,7 +16,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from processor.errors import AccessDenied, BadSetting
+from processor.errors import AccessDenied, BadSetting, PlaceMissing, Temporary
 
 if TYPE_CHECKING:
     import boto3
@@ -41,7 +42,9 @@ def aws_session() -> boto3.Session:
 def aws_client(service: Literal["s3"]) -> S3Client: ...
 @overload
 def aws_client(service: Literal["dynamodb"]) -> DynamoDBClient: ...
-def aws_client(service: Literal["s3", "dynamodb"]) -> Any:
+@overload
+def aws_client(service: Literal["secretsmanager"]) -> Any: ...
+def aws_client(service: Literal["s3", "dynamodb", "secretsmanager"]) -> Any:
     """Make a client whose every call is bounded: 5 s to connect, 20 s for a read, 4 tries.
 
     Credentials, region and endpoint come from boto3's own variables. boto3 reads AWS_DEFAULT_REGION only, ECS and
@@ -49,10 +52,7 @@ def aws_client(service: Literal["s3", "dynamodb"]) -> Any:
     """
     from botocore.config import Config  # noqa: PLC0415
 
-    session = aws_session()
-    region = os.environ.get("AWS_REGION") or session.region_name
-    if not region:
-        raise BadSetting(f"no region for {service}", hint="set AWS_REGION")
+    session, region = aws_session(), _region(service)
     config = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4})
     try:
         client = session.client(service, region_name=region, config=config)
@@ -63,6 +63,50 @@ def aws_client(service: Literal["s3", "dynamodb"]) -> Any:
     if service == "dynamodb":  # the source looks at each answer's length and range itself
         client.meta.events.register("before-parse", _require_whole)
     return client
+
+
+def stored_secret(arn: str, what: str) -> str:
+    """Return a secret from Secrets Manager, as text. Raises BadSetting, AccessDenied, PlaceMissing, Temporary."""
+    client = aws_client("secretsmanager")
+    logging.disable(logging.DEBUG)  # where botocore would log the answer
+    try:
+        found = client.get_secret_value(SecretId=arn)
+    except (BotoCoreError, ClientError) as error:
+        if access_refused(error):
+            raise refusal(error, f"reading {what}", needs=f"secretsmanager:GetSecretValue on {arn}") from error
+        if isinstance(error, ClientError) and error_code(error) == "ResourceNotFoundException":
+            raise PlaceMissing(f"{what}: there is no secret {arn}", hint="check the ARN, and AWS_REGION") from error
+        raise Temporary(f"reading {what} failed: {error}", hint="start the same command again") from error
+    finally:
+        logging.disable(logging.NOTSET)
+    return str(found.get("SecretString") or found["SecretBinary"].decode(errors="replace"))
+
+
+def msk_token() -> tuple[str, float]:
+    """Return a token for a connection to MSK, and when it expires, in seconds of the epoch.
+
+    Raises BadSetting when the extra is not installed or there is no region, AccessDenied without credentials.
+    """
+    try:
+        from aws_msk_iam_sasl_signer import MSKAuthTokenProvider  # noqa: PLC0415  # an extra, and boto3 takes its time
+    except ImportError as error:
+        raise BadSetting(
+            "the signer for AWS_MSK_IAM is not installed", hint="pip install 'csv-to-kafka[msk-iam]'"
+        ) from error
+    try:
+        if aws_session().get_credentials() is None:
+            raise NoCredentialsError
+        token, expiry_ms = MSKAuthTokenProvider.generate_auth_token(_region("MSK"))
+    except (BotoCoreError, ClientError) as error:
+        raise refusal(error, "signing for MSK", needs="kafka-cluster:Connect") from error
+    return token, expiry_ms / 1000
+
+
+def _region(service: str) -> str:
+    region = os.environ.get("AWS_REGION") or aws_session().region_name
+    if not region:
+        raise BadSetting(f"no region for {service}", hint="set AWS_REGION")
+    return region
 
 
 def _require_whole(response_dict: dict[str, Any], **_: object) -> None:

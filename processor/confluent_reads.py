@@ -65,7 +65,12 @@ class ConfluentReads:
 
     def describe(self) -> Destination:
         """Check the topic; see `ports.Sink`."""
-        facts = self._ask(self._topic_facts)
+        try:
+            facts = self._ask(self._topic_facts)
+        except SinkFailed as failure:
+            from processor.tls import explain  # noqa: PLC0415
+
+            raise explain(failure, self._settings) from failure
         require_topic(facts, self._settings)
         self._largest_record_bytes = facts.max_message_bytes
         return Destination(facts.cluster_id, facts.topic_id, self._settings.partition)
@@ -154,7 +159,29 @@ class ConfluentReads:
             "log_level": 0,
             "logger": LOGGER,
             "error_cb": self._hear,
+            **self._security(),
         }
+
+    def _security(self) -> dict[str, Any]:
+        security = self._settings.security
+        chosen: dict[str, Any] = {"security.protocol": security.protocol}
+        if security.ca_file:
+            chosen["ssl.ca.location"] = security.ca_file
+        if security.certificate_file:
+            chosen |= {"ssl.certificate.location": security.certificate_file, "ssl.key.pem": security.key.reveal()}
+        if security.key_password:
+            chosen["ssl.key.password"] = security.key_password.reveal()
+        if security.scram:
+            chosen |= {
+                "sasl.mechanism": security.mechanism,
+                "sasl.username": security.username,
+                "sasl.password": security.password.reveal(),
+            }
+        if security.msk_iam:
+            from processor.aws import msk_token  # noqa: PLC0415
+
+            chosen |= {"sasl.mechanism": "OAUTHBEARER", "oauth_cb": lambda _: msk_token()}
+        return chosen
 
     def _forget_clients(self) -> None:
         """Make new ones for the next question: a restarted broker refuses the leader epoch that the old ones know."""
@@ -212,8 +239,11 @@ class ConfluentReads:
                 self._admin = None
                 raise
 
+        def passing(error: Exception) -> bool:
+            return _passing(error) and (self._heard is None or self._heard.code() not in REFUSED)
+
         try:
-            return self._translated(lambda: insisted(ask, passing=_passing, timeout_s=READ_TIMEOUT_S))
+            return self._translated(lambda: insisted(ask, passing=passing, timeout_s=READ_TIMEOUT_S))
         except ProcessorError:
             self._forget_clients()
             raise
@@ -261,9 +291,9 @@ def _translate(error: BaseException, settings: SinkSettings, heard: KafkaError |
         return RecordTooLarge(
             f"topic {settings.topic!r} refuses a record: {said}", hint="raise the topic's max.message.bytes"
         )
-    if code in REFUSED:
+    if said is not None and code in REFUSED:
         return AccessDenied(
-            f"Kafka refuses: {said}",
+            f"Kafka refuses: {said.str()}",
             hint=f"check the credentials, and the rights on topic {settings.topic!r}, "
             f"and on group and transactional.id {settings.transactional_id!r}",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 import uuid
 from base64 import urlsafe_b64encode
@@ -25,6 +26,10 @@ READ_TIMEOUT_S = 10.0
 TRIES = 4  # within that time, should each run out of its own: one broker that is silent must leave time for another
 POLL_MS = 500
 DEFAULT_MESSAGE_BYTES = 1_048_588  # the broker's default of max.message.bytes, until `describe` has asked
+REFUSED = (
+    kafka_errors.AuthorizationError, kafka_errors.SaslAuthenticationFailedError,
+    kafka_errors.IllegalSaslStateError, kafka_errors.UnsupportedSaslMechanismError,
+)  # fmt: skip
 
 
 class KafkaPythonReads:
@@ -39,7 +44,12 @@ class KafkaPythonReads:
 
     def describe(self) -> Destination:
         """Check the topic; see `ports.Sink`."""
-        facts = self._ask(self._topic_facts, "the topic's description")
+        try:
+            facts = self._ask(self._topic_facts, "the topic's description")
+        except SinkFailed as failure:
+            from processor.tls import explain  # noqa: PLC0415
+
+            raise explain(failure, self._settings) from failure
         require_topic(facts, self._settings)
         self._largest_record_bytes = facts.max_message_bytes
         return Destination(facts.cluster_id, facts.topic_id, self._settings.partition)
@@ -96,11 +106,35 @@ class KafkaPythonReads:
                 bootstrap_servers=self._servers[:1],
                 bootstrap_timeout_ms=int(READ_TIMEOUT_S / TRIES * 1000),
                 reconnect_backoff_max_ms=1_000,  # a broker that is back is found within a second
+                **self._security(),
                 **chosen,
             )
         except kafka_errors.KafkaError:
             self._servers.append(self._servers.pop(0))
+            if self._settings.security.sasl:
+                from processor.kafka_python_login import require_login  # noqa: PLC0415
+
+                require_login(self._servers[-1], self._settings.security, self._security())
             raise
+
+    def _security(self) -> dict[str, Any]:
+        security = self._settings.security
+        chosen: dict[str, Any] = {"security_protocol": security.protocol}
+        if security.sasl:  # at DEBUG it logs what it authenticates with
+            logging.getLogger("kafka.net.connection").setLevel(logging.INFO)
+        if security.tls:
+            from processor.tls import tls_context  # noqa: PLC0415
+
+            chosen["ssl_context"] = tls_context(security)
+        if security.scram:
+            chosen |= {
+                "sasl_mechanism": security.mechanism,
+                "sasl_plain_username": security.username,
+                "sasl_plain_password": security.password,
+            }
+        if security.msk_iam:
+            chosen |= {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": _token_provider()}
+        return chosen
 
     def _consumer(self, start_offset: int) -> KafkaConsumer:
         consumer = self._insist(
@@ -173,6 +207,18 @@ class KafkaPythonReads:
             raise _translate(error, self._settings) from error
 
 
+def _token_provider() -> Any:
+    from kafka.net.sasl.oauth import AbstractTokenProvider  # noqa: PLC0415
+
+    from processor.aws import msk_token  # noqa: PLC0415
+
+    class SignsForMsk(AbstractTokenProvider):  # type: ignore[misc]
+        def token(self) -> str:
+            return msk_token()[0]
+
+    return SignsForMsk()
+
+
 def _passing(error: Exception) -> bool:
     """A coordinator that is being elected, say; but a topic that is not there stays away."""
     return isinstance(error, kafka_errors.RetriableError) and not isinstance(
@@ -189,7 +235,7 @@ def _translate(error: BaseException, settings: SinkSettings) -> ProcessorError:
             return RecordTooLarge(
                 f"topic {settings.topic!r} refuses a record: {cause}", hint="raise the topic's max.message.bytes"
             )
-        if isinstance(cause, kafka_errors.AuthorizationError | kafka_errors.SaslAuthenticationFailedError):
+        if isinstance(cause, REFUSED):
             return AccessDenied(
                 f"Kafka refuses: {cause!r}",
                 hint=f"check the credentials, and the rights on topic {settings.topic!r}, "

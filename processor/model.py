@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from processor.security import Security
+
 
 class Delivery(StrEnum):
     """What the partition's readers are promised."""
@@ -233,6 +235,7 @@ class SinkSettings:
     delivery: Delivery = Delivery.EXACTLY_ONCE
     compression: str = "gzip"
     transaction_timeout_ms: int = 60_000
+    security: Security = Security()  # noqa: RUF009  # frozen
 
     def __post_init__(self) -> None:
         _require(

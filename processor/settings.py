@@ -14,6 +14,7 @@ from processor.csv_source import BatchLimits
 from processor.dialect import ENCODINGS, RFC4180, Dialect
 from processor.errors import BadSetting
 from processor.model import SHORTEST_TRANSACTION_MS, Delivery, SinkSettings, ValueFormat
+from processor.security import MECHANISMS, PROTOCOLS, Security, secret_place
 from processor.source_url import parse_url
 
 MIB = 2**20
@@ -25,7 +26,10 @@ TABLE = re.compile(r"[A-Za-z0-9._:/-]{3,1024}")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting. `default` None without `optional` means that it must be given."""
+    """One setting. `default` None means that it must be given, unless `absent` says what else there is then.
+
+    What was given for a `quiet` one is never repeated in an error: it may be a secret in the wrong place.
+    """
 
     flag: str
     variable: str
@@ -33,12 +37,18 @@ class Setting:
     default: Any
     meaning: str
     choices: tuple[str, ...] = ()
-    optional: bool = False
+    absent: str = ""
+    quiet: bool = False
 
     @property
     def name(self) -> str:
         """The attribute under which argparse keeps it."""
         return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def without(self) -> str:
+        """What it is when it is not given, in words."""
+        return self.absent or ("required" if self.default is None else f"`{self.default}`")
 
 
 def _positive(text: str) -> int:
@@ -107,6 +117,12 @@ def _columns(text: str) -> tuple[str, ...]:
     return names
 
 
+def _line(text: str) -> str:
+    if not text or "\n" in text:
+        raise ValueError("it must be one line")
+    return text
+
+
 def _servers(text: str) -> str:
     for server in text.split(","):
         host, colon, port = server.strip().rpartition(":")
@@ -124,7 +140,7 @@ SETTINGS = (
     Setting(
         "--job-id", "JOB_ID", _name, None,
         "names the job, its group and its transactional.id; by default the object's file name and 8 hex digits of "
-        "a hash of bucket, key, topic and partition", optional=True,
+        "a hash of bucket, key, topic and partition", absent="derived",
     ),
     Setting(
         "--delivery", "DELIVERY", str, "exactly-once",
@@ -163,10 +179,43 @@ SETTINGS = (
     Setting(
         "--columns", "CSV_COLUMNS", _columns, None,
         "for an object without a header row: its columns' names, with commas, or `numbered` for 1, 2, 3 and so on; "
-        "by default the first row names them", optional=True,
+        "by default the first row names them", absent="the first row",
     ),
     Setting("--on-bad-row", "ON_BAD_ROW", str, "fail", "`fail`: commit the rows before it, then exit 5", ("fail",)),
+    Setting(
+        "--security-protocol", "KAFKA_SECURITY_PROTOCOL", str, PROTOCOLS[0],
+        "of every connection to Kafka, by its name there: `SSL`, `SASL_SSL`, `SASL_PLAINTEXT`", PROTOCOLS,
+    ),
+    Setting(
+        "--sasl-mechanism", "KAFKA_SASL_MECHANISM", str, MECHANISMS[0],
+        "or `SCRAM-SHA-256`; `AWS_MSK_IAM` takes the AWS credentials and comes with the extra `msk-iam`", MECHANISMS,
+    ),
+    Setting("--sasl-username", "KAFKA_SASL_USERNAME", _line, "", "the SCRAM user", absent="none"),
+    Setting(
+        "--sasl-password-from", "KAFKA_SASL_PASSWORD_FROM", secret_place, "env:KAFKA_SASL_PASSWORD",
+        "where that user's password stands: `env:NAME`, `file:PATH` or the ARN of a secret in Secrets Manager, which "
+        "may be a JSON object of `username` and `password`", quiet=True,
+    ),
+    Setting(
+        "--tls-ca", "KAFKA_TLS_CA", _line, "", "file of the authorities to trust, in PEM", absent="the system's",
+        quiet=True,
+    ),
+    Setting(
+        "--tls-certificate", "KAFKA_TLS_CERTIFICATE", _line, "",
+        "file of the client's certificate and its chain, in PEM: TLS becomes mTLS", absent="none", quiet=True,
+    ),
+    Setting(
+        "--tls-key-from", "KAFKA_TLS_KEY_FROM", secret_place, "env:KAFKA_TLS_KEY",
+        "where that certificate's key stands, in PEM: as the password's", quiet=True,
+    ),
+    Setting(
+        "--tls-key-password-from", "KAFKA_TLS_KEY_PASSWORD_FROM", secret_place, "env:KAFKA_TLS_KEY_PASSWORD",
+        "where that key's password stands, if it has one", quiet=True,
+    ),
 )  # fmt: skip
+
+
+SECRETS = {"password": "sasl_password", "key": "tls_key", "key_password": "tls_key_password"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +230,7 @@ class Settings:
     limits: BatchLimits
     dialect: Dialect
     sink: SinkSettings
+    secret_places: Mapping[str, str]  # of `sink.security`, which has none of the secrets yet
 
     @property
     def shape(self) -> str:
@@ -193,8 +243,11 @@ class Settings:
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Give the parser one flag for each setting. Values stay text: flag and variable are checked alike."""
     for setting in SETTINGS:
-        default = "required" if setting.default is None else f"default {setting.default}"
-        default = "derived" if setting.optional else default
+        default = (
+            setting.without.replace("`", "")
+            if setting.default is None or setting.absent
+            else f"default {setting.default}"
+        )
         parser.add_argument(
             setting.flag,
             metavar=setting.name.upper(),
@@ -226,7 +279,15 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Set
             Delivery(chosen["delivery"]),
             chosen["compression"],
             chosen["transaction_timeout_ms"],
+            Security(
+                chosen["security_protocol"],
+                chosen["sasl_mechanism"],
+                chosen["sasl_username"],
+                chosen["tls_ca"],
+                chosen["tls_certificate"],
+            ),
         ),
+        secret_places={name: chosen[f"{flag}_from"] for name, flag in SECRETS.items()},
     )
 
 
@@ -251,22 +312,25 @@ def derive_job_id(source: str, topic: str, partition: int) -> str:
 def readme_table() -> str:
     """Return the table of settings as it stands in the README."""
     lines = ["| flag | environment | default | meaning |", "|---|---|---|---|"]
-    for setting in SETTINGS:
-        default = "derived" if setting.optional else "required" if setting.default is None else f"`{setting.default}`"
-        lines.append(f"| `{setting.flag}` | `{setting.variable}` | {default} | {setting.meaning} |")
+    lines += [f"| `{one.flag}` | `{one.variable}` | {one.without} | {one.meaning} |" for one in SETTINGS]
     return "\n".join(lines)
 
 
 def _value(setting: Setting, flag: str | None, environment: Mapping[str, str]) -> Any:
     text = flag if flag is not None else environment.get(setting.variable) or None
     if text is None:
-        if setting.default is None and not setting.optional:
+        if setting.default is None and not setting.absent:
             raise BadSetting(f"{setting.flag} is missing", hint=f"give it, or set {setting.variable}")
-        return setting.parse(setting.default) if isinstance(setting.default, str) else setting.default
+        return (
+            setting.parse(setting.default) if setting.default and isinstance(setting.default, str) else setting.default
+        )
     given_by = setting.flag if flag is not None else setting.variable
     if setting.choices and text not in setting.choices:
         raise BadSetting(f"{given_by}={text!r} is not one of {', '.join(setting.choices)}", hint="choose one of them")
     try:
         return setting.parse(text)
     except ValueError as error:
-        raise BadSetting(f"{given_by}={text!r}: {error}", hint="see csv-to-kafka run --help") from error
+        given = given_by if setting.quiet else f"{given_by}={text!r}"
+        raise BadSetting(f"{given}: {error}", hint="see csv-to-kafka run --help") from (
+            None if setting.quiet else error
+        )

@@ -61,6 +61,7 @@ class JvmBroker(Startable):
         self._folder = leftovers.make_folder() if folder is None else folder.absolute()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._extra = dict(properties or {})
+        self._format_options: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: Guard | None = None
         self.cluster_id = fresh_cluster_id()
@@ -159,7 +160,7 @@ class JvmBroker(Startable):
         command = [*self._command(java, class_path), "kafka.tools.StorageTool", "format"]
         with self.log_path.open("ab") as log:
             done = subprocess.run(
-                [*command, "--cluster-id", self.cluster_id, "--config", str(properties)],
+                [*command, "--cluster-id", self.cluster_id, "--config", str(properties), *self._format_options],
                 stdout=log,
                 stderr=log,
                 check=False,

@@ -22,6 +22,7 @@ REQUIRED = {
 }
 BY_FLAG = {setting.flag: setting for setting in SETTINGS}
 
+ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:AmazonMSK_job-AbCdEf"
 # Two good values each, as text and as they arrive, and where they arrive.
 GOOD: dict[str, tuple[tuple[str, Any], tuple[str, Any], Callable[[Settings], Any]]] = {
     "--source": (("s3://b/x.csv",) * 2, ("s3://b/y.csv",) * 2, lambda s: s.source),
@@ -46,7 +47,17 @@ GOOD: dict[str, tuple[tuple[str, Any], tuple[str, Any], Callable[[Settings], Any
     "--encoding": (("cp1252",) * 2, ("latin-1",) * 2, lambda s: s.dialect.encoding),
     "--columns": (("a,b", ("a", "b")), ("numbered", ()), lambda s: s.dialect.columns),
     "--on-bad-row": (("fail",) * 2, ("fail",) * 2, lambda _: "fail"),
+    "--security-protocol": (("SSL",) * 2, ("SASL_SSL",) * 2, lambda s: s.sink.security.protocol),
+    "--sasl-mechanism": (("SCRAM-SHA-256",) * 2, ("AWS_MSK_IAM",) * 2, lambda s: s.sink.security.mechanism),
+    "--sasl-username": (("job",) * 2, ("other job",) * 2, lambda s: s.sink.security.username),
+    "--sasl-password-from": (("file:/a b",) * 2, ("env:B_1",) * 2, lambda s: s.secret_places["password"]),
+    "--tls-ca": (("/a.pem",) * 2, ("b",) * 2, lambda s: s.sink.security.ca_file),
+    "--tls-certificate": (("/a.pem",) * 2, ("b",) * 2, lambda s: s.sink.security.certificate_file),
+    "--tls-key-from": ((ARN,) * 2, ("env:B",) * 2, lambda s: s.secret_places["key"]),
+    "--tls-key-password-from": (("file:a",) * 2, ("env:B",) * 2, lambda s: s.secret_places["key_password"]),
 }
+# What these say has no effect unless the connection is secured.
+SECURED = {"--sasl-username", "--tls-ca", "--tls-certificate"}
 DEFAULTS = {
     "--partition": 0,
     "--job-id": "rows.csv-f308346f",
@@ -66,13 +77,23 @@ DEFAULTS = {
     "--encoding": "utf-8",
     "--columns": None,
     "--on-bad-row": "fail",
+    "--security-protocol": "PLAINTEXT",
+    "--sasl-mechanism": "SCRAM-SHA-512",
+    "--sasl-username": "",
+    "--sasl-password-from": "env:KAFKA_SASL_PASSWORD",
+    "--tls-ca": "",
+    "--tls-certificate": "",
+    "--tls-key-from": "env:KAFKA_TLS_KEY",
+    "--tls-key-password-from": "env:KAFKA_TLS_KEY_PASSWORD",
 }
 
 
 def loaded(flags: dict[str, str] | None = None, environment: dict[str, str] | None = None) -> Settings:
     """Load with every required variable set, unless given otherwise."""
     named = {BY_FLAG[flag].name: text for flag, text in (flags or {}).items()}
-    return load(named, {**REQUIRED, **(environment or {})})
+    given = {*(flags or {}), *(flag for flag in BY_FLAG if BY_FLAG[flag].variable in (environment or {}))}
+    secured = {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"} if given & SECURED else {}
+    return load(named, {**REQUIRED, **secured, **(environment or {})})
 
 
 def test_every_setting_is_in_these_tests() -> None:
@@ -130,6 +151,14 @@ BAD = {
     "--encoding": ("utf-16", "UTF-8", "ascii"),
     "--columns": ("a,,b", "a,a", ","),
     "--on-bad-row": ("skip", "ignore"),
+    "--security-protocol": ("TLS", "ssl"),
+    "--sasl-mechanism": ("PLAIN", "scram-sha-512"),
+    "--sasl-username": ("a\nb",),
+    "--sasl-password-from": ("hunter2", "env:", "env:A-B", "file:", "arn:aws:s3:::bucket", " env:A"),
+    "--tls-ca": ("-----BEGIN CERTIFICATE-----\n",),
+    "--tls-certificate": ("-----BEGIN CERTIFICATE-----\n",),
+    "--tls-key-from": ("-----BEGIN PRIVATE KEY-----\n", "/etc/key.pem"),
+    "--tls-key-password-from": ("hunter2",),
 }
 
 
@@ -243,7 +272,7 @@ def test_readme_table_has_one_whole_line_for_each_setting() -> None:
         assert line.count(" | ") == 3
     for flag in DEFAULTS:
         setting = BY_FLAG[flag]
-        default = "derived" if setting.optional else f"`{setting.default}`"
+        default = setting.absent or f"`{setting.default}`"
         assert f"| `{flag}` | `{setting.variable}` | {default} |" in readme_table()
 
 

@@ -15,7 +15,17 @@ from harness.tests.contracts.object_worlds import FakeObjectWorld, ObjectWorld
 from harness.tests.contracts.sink_worlds import FakeSinkWorld, SinkWorld
 
 KAFKA_CLIENTS = ("kafka-python", "confluent")
-SINKS = ["fake", "lagging-fake", *(pytest.param(client, marks=pytest.mark.broker) for client in KAFKA_CLIENTS)]
+LISTENERS = ("tls", "mtls", "scram")  # of the secured broker; in a session of their own
+SINKS = [
+    "fake",
+    "lagging-fake",
+    *(pytest.param(client, marks=pytest.mark.broker) for client in KAFKA_CLIENTS),
+    *(
+        pytest.param(f"{client} over {listener}", marks=[pytest.mark.broker, pytest.mark.secure])
+        for client in KAFKA_CLIENTS
+        for listener in LISTENERS
+    ),
+]
 PAIRINGS = [
     pytest.param(("fake", "fake"), id="fake"),
     pytest.param(("lagging-fake", "lagging-fake"), id="lagging-fake"),
@@ -23,6 +33,16 @@ PAIRINGS = [
         pytest.param((old, new), id=f"{old}-then-{new}", marks=pytest.mark.broker)
         for old in KAFKA_CLIENTS
         for new in KAFKA_CLIENTS
+    ),
+    *(
+        pytest.param(
+            (f"{old} over {listener}", new),
+            id=f"{old}-then-{new} over {listener}",
+            marks=[pytest.mark.broker, pytest.mark.secure],
+        )
+        for old in KAFKA_CLIENTS
+        for new in KAFKA_CLIENTS
+        for listener in LISTENERS
     ),
 ]
 
@@ -38,7 +58,7 @@ def paired_world(request: pytest.FixtureRequest) -> Iterator[tuple[SinkWorld, st
     """Make a fresh partition; with it the client of the older run, and that of the newer one."""
     old, new = request.param
     for world in _sink_world(request, old):
-        yield world, old, new
+        yield world, old.split(" over ")[0], new
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
@@ -77,6 +97,11 @@ def _sink_world(request: pytest.FixtureRequest, client: str) -> Iterator[SinkWor
         return
     from harness.tests.contracts.kafka_world import KafkaWorld  # noqa: PLC0415  # the fake needs no Kafka client
 
-    world = KafkaWorld(request.getfixturevalue("broker").bootstrap_servers, client)
+    client, _, listener = client.partition(" over ")
+    if listener:
+        broker = request.getfixturevalue("secure_broker")
+        world = KafkaWorld(broker.bootstrap_servers, client, secured=broker.variables(listener))
+    else:
+        world = KafkaWorld(request.getfixturevalue("broker").bootstrap_servers, client)
     yield world
     world.close()

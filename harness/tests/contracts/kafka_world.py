@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from typing import cast
 
 from confluent_kafka import (
@@ -26,6 +28,8 @@ from harness import partition, wait
 from harness.tests.contracts.sink_worlds import SinkWorld
 from processor.model import SinkSettings
 from processor.ports import Sink
+from processor.secret_places import read_secrets
+from processor.settings import load
 from processor.sink_confluent import ConfluentSink
 from processor.sink_kafka_python import KafkaPythonSink
 
@@ -33,17 +37,29 @@ ANSWER_S = 30.0
 SINKS = {"kafka-python": KafkaPythonSink, "confluent": ConfluentSink}
 
 
+def with_security(settings: SinkSettings, variables: Mapping[str, str]) -> SinkSettings:
+    """Return the settings with address and security of a processor that has these variables."""
+    needed = {"CSV_SOURCE": "s3://bucket/key", "KAFKA_TOPIC": settings.topic, "CHECKPOINT_TABLE": "checkpoints"}
+    loaded = load({}, {**needed, **variables})
+    security = read_secrets(loaded.sink.security, loaded.secret_places, variables)
+    return replace(settings, bootstrap_servers=loaded.sink.bootstrap_servers, security=security)
+
+
 class KafkaWorld(SinkWorld):
     """A topic of its own on a running broker. `close` when done."""
 
-    def __init__(self, bootstrap_servers: str, client: str) -> None:
+    def __init__(self, bootstrap_servers: str, client: str, *, secured: Mapping[str, str] | None = None) -> None:
+        """Make the topic. `secured` are the settings of a sink that goes by another listener than the hands here."""
         self.client = client
         unique = uuid.uuid4().hex[:8]
         self.settings = SinkSettings(bootstrap_servers, f"rows-{unique}", 0, f"csv-to-kafka.contract-{unique}")
+        if secured is not None:
+            self.settings = with_security(self.settings, secured)
+        self._servers = bootstrap_servers
         self._admin = AdminClient({"bootstrap.servers": bootstrap_servers})
         self._sinks: list[Sink] = []
         self._stranger: Producer | None = None
-        partition.create_topic(self.settings.bootstrap_servers, self.settings.topic)
+        partition.create_topic(self._servers, self.settings.topic)
 
     def close(self) -> None:
         """Let go of every client and remove the topic."""
@@ -62,14 +78,13 @@ class KafkaWorld(SinkWorld):
         return [record.value or b"" for record in partition.read(*self._address, isolation=isolation)]
 
     def reset_group(self, offset: int, metadata: str) -> None:
-        group = {"bootstrap.servers": self.settings.bootstrap_servers, "group.id": self.settings.transactional_id}
+        group = {"bootstrap.servers": self._servers, "group.id": self.settings.transactional_id}
         place = TopicPartition(self.settings.topic, self.settings.partition, offset, metadata)
         with closing(Consumer({**group, "enable.auto.commit": False})) as consumer:
             consumer.commit(offsets=[place], asynchronous=False)
 
     def open_strangers_transaction(self, values: list[bytes]) -> None:
-        servers = self.settings.bootstrap_servers
-        stranger = Producer({"bootstrap.servers": servers, "transactional.id": f"stranger-{uuid.uuid4().hex}"})
+        stranger = Producer({"bootstrap.servers": self._servers, "transactional.id": f"stranger-{uuid.uuid4().hex}"})
         stranger.init_transactions(ANSWER_S)
         stranger.begin_transaction()
         for value in values:
@@ -96,7 +111,7 @@ class KafkaWorld(SinkWorld):
         for future in self._admin.delete_topics([self.settings.topic]).values():
             future.result(ANSWER_S)
         wait.until(lambda: not self._topic_exists(), within_s=ANSWER_S, what="the topic to be gone")
-        partition.create_topic(self.settings.bootstrap_servers, self.settings.topic)
+        partition.create_topic(self._servers, self.settings.topic)
 
     def compact_topic(self) -> None:
         policy = ConfigEntry("cleanup.policy", "compact", incremental_operation=AlterConfigOpType.SET)
@@ -109,7 +124,7 @@ class KafkaWorld(SinkWorld):
 
     @property
     def _address(self) -> tuple[str, str, int]:
-        return self.settings.bootstrap_servers, self.settings.topic, self.settings.partition
+        return self._servers, self.settings.topic, self.settings.partition
 
     def _is_settled(self) -> bool:
         """Tell whether records and group offsets are both free of undecided transactions: each has its own marker."""
