@@ -37,6 +37,7 @@ REFUSED = frozenset({
     KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._AUTHENTICATION,  # noqa: SLF001
 })  # fmt: skip
+HOPELESS = REFUSED | {KafkaError._SSL}  # noqa: SLF001  # a handshake that broke off otherwise is called _TRANSPORT
 UNKNOWN_TOPIC = frozenset({
     KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION,
     KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
@@ -240,7 +241,7 @@ class ConfluentReads:
                 raise
 
         def passing(error: Exception) -> bool:
-            return _passing(error) and (self._heard is None or self._heard.code() not in REFUSED)
+            return _passing(error) and (self._heard is None or self._heard.code() not in HOPELESS)
 
         try:
             return self._translated(lambda: insisted(ask, passing=passing, timeout_s=READ_TIMEOUT_S))

@@ -121,7 +121,7 @@ class KafkaPythonReads:
         security = self._settings.security
         chosen: dict[str, Any] = {"security_protocol": security.protocol}
         if security.sasl:  # at DEBUG it logs what it authenticates with
-            logging.getLogger("kafka.net.connection").setLevel(logging.INFO)
+            logging.getLogger("kafka").setLevel(logging.INFO)
         if security.tls:
             from processor.tls import tls_context  # noqa: PLC0415
 

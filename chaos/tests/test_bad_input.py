@@ -151,10 +151,12 @@ def guarded() -> Iterator[Broker]:
         yield broker
 
 
-def deny(broker: Broker, kind: ResourceType, name: str, operation: ACLOperation) -> None:
+def deny(
+    broker: Broker, kind: ResourceType, name: str, operation: ACLOperation, principal: str = "User:ANONYMOUS"
+) -> None:
     admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
     pattern = ResourcePattern(kind, name)
-    everyone = {"principal": "User:ANONYMOUS", "host": "*", "resource_pattern": pattern}
+    everyone = {"principal": principal, "host": "*", "resource_pattern": pattern}
     allowed = ACL(operation=ACLOperation.DESCRIBE, permission_type=ACLPermissionType.ALLOW, **everyone)
     denied = ACL(operation=operation, permission_type=ACLPermissionType.DENY, **everyone)
     made = admin.create_acls([allowed, denied])

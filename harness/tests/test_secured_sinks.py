@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from harness.broker.secure import KEY_PASSWORD, SecureBroker
+from harness.broker.secure import KEY_PASSWORD, PASSWORD, SecureBroker
 from harness.tests.contracts.batches import ROWS, batch_of, committed_after
 from harness.tests.contracts.conftest import KAFKA_CLIENTS
 from harness.tests.contracts.kafka_world import KafkaWorld
@@ -64,13 +65,16 @@ def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.broker
 @pytest.mark.parametrize("client", KAFKA_CLIENTS)
 @pytest.mark.parametrize("connection", CONNECTIONS.values(), ids=CONNECTIONS)
-def test_batch_arrives_and_every_question_is_answered(
+def test_batch_arrives_every_question_is_answered_and_no_secret_is_logged(
     secure_broker: SecureBroker,
     monkeypatch: pytest.MonkeyPatch,
     connection: Callable[[SecureBroker], dict[str, str]],
+    caplog: pytest.LogCaptureFixture,
     client: str,
 ) -> None:
-    monkeypatch.setattr(aws, "msk_token", unsigned_token)
+    token = unsigned_token()
+    monkeypatch.setattr(aws, "msk_token", lambda: token)
+    caplog.set_level(logging.DEBUG)
     world = KafkaWorld(secure_broker.bootstrap_servers, client, secured=connection(secure_broker))
     try:
         sink = world.sink()
@@ -85,6 +89,8 @@ def test_batch_arrives_and_every_question_is_answered(
         assert world.read(committed=True) == ROWS
     finally:
         world.close()
+    key = secure_broker.certificates.key("client").read_text().splitlines()[1]
+    assert all(secret not in caplog.text for secret in (token[0], PASSWORD, KEY_PASSWORD, key))
 
 
 def test_token_for_msk_is_signed_by_the_runs_credentials_and_holds_no_secret(aws_credentials: None) -> None:
