@@ -80,7 +80,14 @@ class ConfluentReads:
         """Return the group offset; see `ports.Sink`."""
 
         def committed() -> Any:
-            found = self._consumer_of_group().committed([self._place()], timeout=READ_TIMEOUT_S)[0]
+            member = self._consumer_of_group()
+            try:
+                found = member.committed([self._place()], timeout=READ_TIMEOUT_S)[0]
+            except KafkaException:
+                told = member.poll(0)  # where it says why it found no coordinator
+                if told is not None and told.error() is not None:
+                    self._hear(told.error())
+                raise
             if found.error is not None:
                 raise KafkaException(found.error)
             return found
@@ -160,29 +167,16 @@ class ConfluentReads:
             "log_level": 0,
             "logger": LOGGER,
             "error_cb": self._hear,
-            **self._security(),
+            **self._settings.security.for_confluent(),
+            **self._tokens(),
         }
 
-    def _security(self) -> dict[str, Any]:
-        security = self._settings.security
-        chosen: dict[str, Any] = {"security.protocol": security.protocol}
-        if security.ca_file:
-            chosen["ssl.ca.location"] = security.ca_file
-        if security.certificate_file:
-            chosen |= {"ssl.certificate.location": security.certificate_file, "ssl.key.pem": security.key.reveal()}
-        if security.key_password:
-            chosen["ssl.key.password"] = security.key_password.reveal()
-        if security.scram:
-            chosen |= {
-                "sasl.mechanism": security.mechanism,
-                "sasl.username": security.username,
-                "sasl.password": security.password.reveal(),
-            }
-        if security.msk_iam:
-            from processor.aws import msk_token  # noqa: PLC0415
+    def _tokens(self) -> dict[str, Any]:
+        if not self._settings.security.msk_iam:
+            return {}
+        from processor.aws import msk_token  # noqa: PLC0415
 
-            chosen |= {"sasl.mechanism": "OAUTHBEARER", "oauth_cb": lambda _: msk_token()}
-        return chosen
+        return {"oauth_cb": lambda _: msk_token()}
 
     def _forget_clients(self) -> None:
         """Make new ones for the next question: a restarted broker refuses the leader epoch that the old ones know."""

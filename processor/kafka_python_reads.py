@@ -119,21 +119,15 @@ class KafkaPythonReads:
 
     def _security(self) -> dict[str, Any]:
         security = self._settings.security
-        chosen: dict[str, Any] = {"security_protocol": security.protocol}
-        if security.sasl:  # at DEBUG it logs what it authenticates with
+        chosen = security.for_kafka_python()
+        if security.sasl:  # at DEBUG it logs what it logs in with
             logging.getLogger("kafka").setLevel(logging.INFO)
         if security.tls:
             from processor.tls import tls_context  # noqa: PLC0415
 
             chosen["ssl_context"] = tls_context(security)
-        if security.scram:
-            chosen |= {
-                "sasl_mechanism": security.mechanism,
-                "sasl_plain_username": security.username,
-                "sasl_plain_password": security.password,
-            }
         if security.msk_iam:
-            chosen |= {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": _token_provider()}
+            chosen["sasl_oauth_token_provider"] = _token_provider()
         return chosen
 
     def _consumer(self, start_offset: int) -> KafkaConsumer:

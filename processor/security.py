@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from processor.errors import BadSetting
 
@@ -82,6 +83,29 @@ class Security:
     def msk_iam(self) -> bool:
         """Whether that login is by AWS credentials."""
         return self.sasl and self.mechanism == MSK_IAM
+
+    def for_kafka_python(self) -> dict[str, Any]:
+        """Return kafka-python's settings, but for the TLS context and what makes tokens."""
+        chosen: dict[str, Any] = {"security_protocol": self.protocol}
+        if self.sasl:
+            chosen["sasl_mechanism"] = "OAUTHBEARER" if self.msk_iam else self.mechanism
+        if self.scram:
+            chosen |= {"sasl_plain_username": self.username, "sasl_plain_password": self.password}
+        return chosen
+
+    def for_confluent(self) -> dict[str, str]:
+        """Return librdkafka's settings, but for what makes tokens."""
+        chosen = {
+            "security.protocol": self.protocol,
+            "sasl.mechanism": ("OAUTHBEARER" if self.msk_iam else self.mechanism) if self.sasl else "",
+            "sasl.username": self.username,
+            "sasl.password": self.password.reveal(),
+            "ssl.ca.location": self.ca_file,
+            "ssl.certificate.location": self.certificate_file,
+            "ssl.key.pem": self.key.reveal(),
+            "ssl.key.password": self.key_password.reveal(),
+        }
+        return {name: text for name, text in chosen.items() if text}
 
 
 def secret_place(text: str) -> str:
