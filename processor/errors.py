@@ -5,7 +5,7 @@
     ProcessorError
     ├── NeedsPerson            2   a setting, a right or a resource must change; a restart alone mends nothing
     │   ├── BadSetting             a flag or variable is missing or makes no sense
-    │   ├── AccessDenied           credentials or permissions are refused
+    │   ├── AccessDenied           credentials, certificates or permissions are refused
     │   ├── PlaceMissing           bucket, table, topic or partition does not exist
     │   └── RecordTooLarge         the broker or the client refuses a record of this size
     ├── SourceChanged          3   the object is not the one the job started on, or is gone
@@ -54,7 +54,7 @@ class BadSetting(NeedsPerson):
 
 
 class AccessDenied(NeedsPerson):
-    """Credentials or permissions are refused."""
+    """Credentials, certificates or permissions are refused, by the other side or by us."""
 
 
 class PlaceMissing(NeedsPerson):

@@ -57,19 +57,22 @@ def test_closing_a_world_leaves_a_borrowed_broker_running(world: World) -> None:
     world.upload("rows.csv", b"a\n")
 
 
-def test_up_prints_the_variables_when_all_is_ready_and_ends_cleanly_on_ctrl_c() -> None:
+@pytest.mark.parametrize("security", [None, "tls"])
+def test_up_prints_the_variables_when_all_is_ready_and_ends_cleanly_on_ctrl_c(security: str | None) -> None:
+    order = [*ORDER, "KAFKA_SECURITY_PROTOCOL", "KAFKA_TLS_CA"] if security else ORDER
     up = subprocess.Popen(
-        [sys.executable, "-m", "harness", "up", "--broker", "jvm"],
+        [sys.executable, "-m", "harness", "up", "--broker", "jvm", *(("--security", security) if security else ())],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=REPOSITORY,
     )
     assert up.stdout is not None
-    lines = [up.stdout.readline().strip() for _ in ORDER]
+    lines = [up.stdout.readline().strip() for _ in order]
     variables = dict(line.removeprefix("export ").split("=", 1) for line in lines)
-    assert [line.split("=")[0] for line in lines] == [f"export {name}" for name in ORDER]
-    admin = AdminClient({"bootstrap.servers": variables["KAFKA_BOOTSTRAP_SERVERS"], "log_level": 0})
+    assert [line.split("=")[0] for line in lines] == [f"export {name}" for name in order]
+    secured = {"security.protocol": "SSL", "ssl.ca.location": variables["KAFKA_TLS_CA"]} if security else {}
+    admin = AdminClient({"bootstrap.servers": variables["KAFKA_BOOTSTRAP_SERVERS"], "log_level": 0, **secured})
     assert admin.list_topics(timeout=5).brokers
     up.send_signal(signal.SIGINT)
     rest, complaints = up.communicate(timeout=30)
