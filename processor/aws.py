@@ -68,7 +68,8 @@ def aws_client(service: Literal["s3", "dynamodb", "secretsmanager"]) -> Any:
 def stored_secret(arn: str, what: str) -> str:
     """Return a secret from Secrets Manager, as text. Raises BadSetting, AccessDenied, PlaceMissing, Temporary."""
     client = aws_client("secretsmanager")
-    logging.disable(logging.DEBUG)  # where botocore would log the answer
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.DEBUG))  # there botocore would log the answer
     try:
         found = client.get_secret_value(SecretId=arn)
     except (BotoCoreError, ClientError) as error:
@@ -78,7 +79,7 @@ def stored_secret(arn: str, what: str) -> str:
             raise PlaceMissing(f"{what}: there is no secret {arn}", hint="check the ARN, and AWS_REGION") from error
         raise Temporary(f"reading {what} failed: {error}", hint="start the same command again") from error
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(before)
     return str(found.get("SecretString") or found["SecretBinary"].decode(errors="replace"))
 
 

@@ -16,7 +16,7 @@ from kafka import errors as kafka_errors
 from kafka.net.sasl import get_sasl_mechanism
 
 from processor.security import Security
-from processor.tls import address_of, connected
+from processor.tls import address_of, ask, connected
 
 SASL_HANDSHAKE, SASL_AUTHENTICATE = (17, 1), (36, 0)  # api key and version
 ROUNDS = 5  # SCRAM takes two
@@ -41,20 +41,12 @@ def require_login(server: str, security: Security, chosen: Mapping[str, Any]) ->
 
 def _ask(connection: socket.socket, key: int, version: int, body: bytes) -> bytes:
     """Return the bytes at the end of the answer. Raises kafka-python's error, EOFError, OSError."""
-    request = struct.pack(">hhih", key, version, 0, -1) + body
-    connection.sendall(struct.pack(">i", len(request)) + request)
-    with connection.makefile("rb") as stream:
-        (size,) = struct.unpack(">i", _exactly(stream.read(4), 4))
-        answer = _exactly(stream.read(size), size)
+    answer = ask(connection, struct.pack(">hhih", key, version, 0, -1) + body)
+    if len(answer) < 8:  # noqa: PLR2004  # correlation, error and a length
+        raise EOFError
     code, length = struct.unpack_from(">hh", answer, 4)
     error = kafka_errors.for_code(code)
     if error is not kafka_errors.NoError:
         said = answer[8 : 8 + length].decode() if key == SASL_AUTHENTICATE[0] and length > 0 else error.description
         raise error(said)
     return answer[8 + max(length, 0) + 4 :]
-
-
-def _exactly(content: bytes, size: int) -> bytes:
-    if len(content) < size:
-        raise EOFError
-    return content

@@ -206,7 +206,7 @@ SETTINGS = (
     ),
     Setting(
         "--tls-key-from", "KAFKA_TLS_KEY_FROM", secret_place, "env:KAFKA_TLS_KEY",
-        "where that certificate's key stands, in PEM: as the password's", quiet=True,
+        "where that certificate's key stands, in PEM; said in the same way", quiet=True,
     ),
     Setting(
         "--tls-key-password-from", "KAFKA_TLS_KEY_PASSWORD_FROM", secret_place, "env:KAFKA_TLS_KEY_PASSWORD",
@@ -215,6 +215,7 @@ SETTINGS = (
 )  # fmt: skip
 
 
+# What a connection may need, and the settings that say where it stands.
 SECRETS = {"password": "sasl_password", "key": "tls_key", "key_password": "tls_key_password"}
 
 

@@ -17,9 +17,11 @@ from processor.model import SinkSettings
 from processor.security import Security
 
 TALK_S = 3.0
+SERVERS_ASKED = 3  # each may be silent for a while, and the person waits
 # ApiVersions, version 0, correlation 7, no client id: what every listener answers, but before SASL it does so once.
-API_VERSIONS = bytes.fromhex("0000000a 0012 0000 00000007 ffff")
-CORRELATION = API_VERSIONS[8:12]
+API_VERSIONS = bytes.fromhex("0012 0000 00000007 ffff")
+CORRELATION = API_VERSIONS[4:8]
+ANSWER_BYTES = 2**20  # at most: whoever speaks no Kafka may seem to announce any number
 
 
 def tls_context(security: Security) -> ssl.SSLContext:
@@ -60,15 +62,26 @@ def address_of(server: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def ask(connection: socket.socket, request: bytes) -> bytes:
+    """Send a request of Kafka's and return the answer; none of it, or a part, when the other side ends the connection.
+
+    Raises OSError.
+    """
+    connection.sendall(len(request).to_bytes(4) + request)
+    with connection.makefile("rb") as answer:
+        size = int.from_bytes(answer.read(4))
+        return answer.read(min(size, ANSWER_BYTES))
+
+
 def explain(failure: SinkFailed, settings: SinkSettings) -> ProcessorError:
     """Return why a broker does not talk to us, where a connection of our own tells; else the failure itself."""
     security = settings.security
-    for server in settings.bootstrap_servers.split(","):
+    for server in settings.bootstrap_servers.split(",")[:SERVERS_ASKED]:
         address = address_of(server)
         with contextlib.suppress(OSError):  # nobody there, or no answer: nothing is known
-            what_else = _with_tls(address, security) if security.tls else _without_tls(address, security)
-            if what_else is not None:
-                return AccessDenied(f"{server} {what_else[0]}", hint=what_else[1])
+            wrong = _with_tls(address, security) if security.tls else _without_tls(address, security)
+            if wrong is not None:
+                return AccessDenied(f"{server} {wrong[0]}", hint=wrong[1])
     return failure
 
 
@@ -118,12 +131,9 @@ def _wants_sasl(connection: socket.socket, security: Security) -> tuple[str, str
 
 
 def _answers(connection: socket.socket) -> bool:
-    """Ask for the versions, and read the answer whole. False when the other side ends the connection instead."""
+    """Ask for the versions. False when the other side ends the connection instead, or speaks something else."""
     try:
-        connection.sendall(API_VERSIONS)
-        answer = connection.makefile("rb")
-        size = answer.read(4)
-        return len(size) == 4 and answer.read(int.from_bytes(size)).startswith(CORRELATION)  # noqa: PLR2004
+        return ask(connection, API_VERSIONS).startswith(CORRELATION)
     except ConnectionError:
         return False
 
