@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import pickle
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -144,9 +146,7 @@ def test_what_cannot_be_used_is_refused_before_a_connection_is_made(environment:
 
 
 @pytest.mark.parametrize("wrong", ["another's key", "a locked key", "a locked key, wrong password", "no key at all"])
-def test_key_that_does_not_fit_is_refused_without_asking_at_the_terminal(
-    mtls: dict[str, str], certificates: Certificates, wrong: str
-) -> None:
+def test_key_that_does_not_fit_is_refused(mtls: dict[str, str], certificates: Certificates, wrong: str) -> None:
     key = {
         "another's key": certificates.key("foreign").read_text(),
         "no key at all": PLANTED,
@@ -157,6 +157,23 @@ def test_key_that_does_not_fit_is_refused_without_asking_at_the_terminal(
     with pytest.raises(BadSetting, match="--tls-certificate and its key") as refused:
         read(given)
     assert PLANTED not in str(refused.value)
+
+
+def test_password_of_a_key_is_not_asked_for_at_the_terminal(mtls: dict[str, str], certificates: Certificates) -> None:
+    locked = {**mtls, "KAFKA_TLS_KEY_FROM": f"file:{certificates.key('client', encrypted=True)}"}
+    at_a_terminal = "import pty, sys; sys.exit(pty.spawn([sys.executable, '-m', 'processor', 'run']) >> 8)"
+    run = subprocess.run(
+        [sys.executable, "-c", at_a_terminal],
+        check=False,
+        env={**os.environ, **REQUIRED, **locked},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert run.returncode == 2, run.stdout
+    assert "--tls-certificate and its key" in run.stdout
+    assert "pass phrase" not in run.stdout
 
 
 class TestSecretsManager:
