@@ -22,7 +22,7 @@ def read_secrets(security: Security, places: Mapping[str, str], environment: Map
     if security.certificate_file:
         key = _read(places["key"], environment, "the key of the TLS certificate")
         kind, _, name = places["key_password"].partition(":")
-        locked = kind != "env" or name in environment
+        locked = kind != "env" or environment.get(name)
         password = _read(places["key_password"], environment, "the password of the TLS key") if locked else NO_SECRET
         security = replace(security, key=key, key_password=password)
     if security.tls:

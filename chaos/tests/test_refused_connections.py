@@ -33,9 +33,9 @@ def nothing(_broker: SecureBroker) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """By which listener, what is wrong, and which words of the line say so, by client where they differ.
+    """The settings that go with `listener` and what is wrong with them; `says` is in the line that tells.
 
-    `at` is the listener whose address is given with the settings of `listener`; `right` is denied to the user.
+    `at` is the listener whose address is given with these settings; `right` is denied to the user.
     """
 
     listener: Listener
