@@ -86,7 +86,7 @@ def strikes(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def secure(session: nox.Session) -> None:
-    """Run the contract tests of both clients over TLS, mTLS and SCRAM, and be refused in every way; minutes."""
+    """Over TLS, mTLS and SCRAM: the contract tests of both clients, kills, and being refused in every way; minutes."""
     install(session, "tests")
     session.run("python", "-m", "pytest", "-m", "secure and not slow", *WORKERS, *session.posargs)
 
