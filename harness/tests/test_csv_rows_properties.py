@@ -81,13 +81,18 @@ def same(outcome: Outcome) -> Found:
 
 
 def agree(body: bytes, random: Random) -> None:
-    """Every cut, with the plain path and without it, gives one outcome: the slow reading's."""
+    """Every cut and every resume, with the plain path and without it, gives one outcome: the slow reading's."""
     width, most = random.choice((1, 2)), random.choice((3, 6, PLENTY))
     whole = read(iter((body,)), width=width, most=most)
     assert same(whole) == read_slowly(body, width=width, most=most), (body, width, most)
     for chunk_bytes in {1, random.randint(1, 7)}:
         pieces = read(cut(body, chunk_bytes), width=width, most=most)
         assert pieces == whole, (body, width, most, chunk_bytes)
+    if whole.rows:
+        row = random.randrange(len(whole.rows))
+        at = whole.rows[row][2]
+        resumed = read(iter((body[at:],)), at=at, row=row + 1, width=width, most=most)
+        assert resumed == Outcome(whole.rows[row + 1 :], whole.fault), (body, width, most, row)
     fits = body and len(body) <= most
     slab = csv_rows._parse_plain(body, base=7, width=width, dialect=RFC4180, native=None) if fits else None
     if slab is not None:
@@ -107,6 +112,15 @@ def test_longer_strings_are_read_as_the_slow_reading_does(alphabet: tuple[bytes,
     random = Random(2)
     for _ in range(30_000):
         agree(b"".join(random.choices(alphabet, k=random.randint(3, 30))), random)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_million_strings_are_read_as_the_slow_reading_does(seed: int) -> None:
+    random = Random(seed)
+    for _ in range(250_000):
+        agree(b"".join(random.choices((LONGER, VALID)[seed % 2], k=random.randint(3, 30))), random)
 
 
 @settings(max_examples=300, deadline=None)
