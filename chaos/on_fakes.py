@@ -19,6 +19,7 @@ from processor.csv_source import BatchLimits, CsvSource
 from processor.errors import EXIT_DONE, EXIT_UNEXPECTED, ProcessorError
 from processor.model import Delivery, SinkSettings, ValueFormat
 from processor.opening import JobRules
+from processor.pace import Pace
 from processor.ports import Step as StepName
 from processor.processor import CSVToKafkaProcessor
 from processor.stop import Clock, StopSignal
@@ -76,6 +77,7 @@ class FakeJob:
         self.expected = workload.values("json") if expected is None else expected
         self.delivery = delivery
         self.limits = BatchLimits(interval_rows=interval_rows)
+        self.pace: Pace | None = None
         self.faults = Faults(faults)
         self.key = FakeKey(workload.csv)
         self.partition = FakePartition(markers_lag=markers_lag)
@@ -117,6 +119,7 @@ class FakeJob:
             FakeCheckpoints(self.table, job_id=JOB_ID, owner=owner, faults=self.faults),
             notes,
             rules=JobRules(self.delivery, f"shape-{self.delivery}"),
+            pace=self.pace,
             read_ahead=read_ahead.in_turn,
             saving=save_beside.in_turn,
             clock=FakeClock(self._pass_time),

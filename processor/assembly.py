@@ -14,6 +14,7 @@ from processor.errors import BadSetting
 from processor.model import SinkSettings
 from processor.native_rows import native_rows
 from processor.opening import JobRules
+from processor.pace import Pace
 from processor.ports import Checkpoints, Observer, Sink, Source
 from processor.processor import CSVToKafkaProcessor
 from processor.save_beside import Save, beside
@@ -78,6 +79,7 @@ def build_processor(
         build_checkpoints(settings),
         observer,
         rules=JobRules(settings.sink.delivery, settings.shape),
+        pace=Pace(settings.rows_per_s, settings.bytes_per_s),
         stop=stop,
         saving=saving,
     )

@@ -19,6 +19,7 @@ from processor.errors import (
 )
 from processor.model import UNKNOWN_OFFSET, Batch, Position, Status
 from processor.opening import JobRules, Opening
+from processor.pace import Pace
 from processor.ports import Checkpoints, Observer, Sink, Source, Step
 from processor.read_ahead import prefetch
 from processor.save_beside import Save, beside, in_turn
@@ -44,6 +45,7 @@ class CSVToKafkaProcessor:
         observer: Observer,
         *,
         rules: JobRules,
+        pace: Pace | None = None,
         stop: StopSignal | None = None,
         read_ahead: Callable[[Iterator[Batch], Callable[[], None]], Generator[Batch, None, None]] = prefetch,
         saving: Callable[[Save], AbstractContextManager[Save]] = beside,
@@ -51,6 +53,7 @@ class CSVToKafkaProcessor:
     ) -> None:
         self._source, self._sink, self._checkpoints, self._observer = source, sink, checkpoints, observer
         self._stop = stop or StopSignal()
+        self._pace = pace or Pace()
         self._read_ahead = read_ahead
         self._clock = clock or Clock(self._stop)
         self._opening = Opening(source, sink, checkpoints, rules, self._clock)
@@ -97,6 +100,9 @@ class CSVToKafkaProcessor:
                 if batch.start != reached:
                     raise Contradiction(f"read {batch.start} after {reached}", hint="this is a bug; please report it")
                 self._tell(Step.READ, batch.end)
+                now = self._clock.now()
+                if wait_s := self._pace.wait_s(now, rows=len(batch.values), size_bytes=batch.size_bytes):
+                    self._clock.pause(wait_s)
                 next_offset = self._send_and_commit(batch)
                 reached = batch.end
                 save(reached, next_offset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -158,6 +159,14 @@ SETTINGS = (
     Setting("--checkpoint-interval", "CHECKPOINT_INTERVAL", _positive, 10_000, "rows in a transaction, at most"),
     Setting("--batch-bytes", "BATCH_BYTES", _positive, 16 * MIB, "bytes of values in a transaction, about"),
     Setting("--commit-interval-s", "COMMIT_INTERVAL_S", _seconds, 5.0, "seconds after which a batch is not filled up"),
+    Setting(
+        "--max-rows-per-s", "MAX_ROWS_PER_S", _positive, None,
+        "a rate that is not exceeded; a transaction then holds the rows of one second at most", absent="none",
+    ),
+    Setting(
+        "--max-bytes-per-s", "MAX_BYTES_PER_S", _positive, None,
+        "the same of values before compression; MSK Serverless takes 5 MB/s a partition", absent="none",
+    ),
     Setting("--max-row-bytes", "MAX_ROW_BYTES", _positive, 16 * MIB, "a longer row is a bad row"),
     Setting(
         "--transaction-timeout-ms", "KAFKA_TRANSACTION_TIMEOUT_MS", _transaction_ms, 60_000,
@@ -230,6 +239,8 @@ class Settings:
     value_format: ValueFormat
     limits: BatchLimits
     dialect: Dialect
+    rows_per_s: float
+    bytes_per_s: float
     sink: SinkSettings
     secret_places: Mapping[str, str]  # of `sink.security`, which has none of the secrets yet
 
@@ -262,16 +273,23 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Set
     job_id = chosen["job_id"] or derive_job_id(chosen["source"], chosen["topic"], chosen["partition"])
     if chosen["max_row_bytes"] > 1024 * MIB:
         raise BadSetting("--max-row-bytes is over 1 GiB", hint="a row must fit into memory several times")
+    rows_per_s, bytes_per_s = chosen["max_rows_per_s"] or math.inf, chosen["max_bytes_per_s"] or math.inf
     return Settings(
         source=chosen["source"],
         job_id=job_id,
         client=chosen["client"],
         checkpoint_table=chosen["checkpoint_table"],
         value_format=ValueFormat(chosen["format"]),
+        # With a rate, no more than a second's worth at once: the batch is what goes at full speed.
         limits=BatchLimits(
-            chosen["checkpoint_interval"], chosen["batch_bytes"], chosen["commit_interval_s"], chosen["max_row_bytes"]
+            min(chosen["checkpoint_interval"], rows_per_s),
+            min(chosen["batch_bytes"], bytes_per_s),
+            chosen["commit_interval_s"],
+            chosen["max_row_bytes"],
         ),
         dialect=_dialect(chosen),
+        rows_per_s=rows_per_s,
+        bytes_per_s=bytes_per_s,
         sink=SinkSettings(
             chosen["bootstrap_servers"],
             chosen["topic"],

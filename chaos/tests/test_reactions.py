@@ -13,6 +13,7 @@ from harness.history import Attempt
 from harness.workload import Shape, Workload, generate
 from processor.errors import Stopped
 from processor.model import Delivery
+from processor.pace import Pace
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +147,19 @@ def test_rows_before_a_bad_one_are_committed_and_it_ends_with_5(workload: Worklo
     assert attempt.exit_code == 5
     assert "row 9, bytes" in error_of(attempt)
     assert [value for _, value in job.partition.committed()] == list(workload.values("json"))
+
+
+def test_a_run_with_a_rate_waits_before_every_batch_but_the_first(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(FakeJob, "_pass_time", lambda _, seconds: waits.append(seconds))
+    job = FakeJob(workload)
+    job.pace = Pace(rows_per_s=0.5)
+    assert job.attempt().exit_code == 0
+    committed = len(steps(job.attempts[-1], "committed"))
+    assert len(waits) == committed - 1 > 0
+    assert all(3 < wait_s <= 4 for wait_s in waits)
 
 
 def test_a_stop_ends_after_the_batch_at_hand_and_the_next_run_goes_on(job: FakeJob) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,8 @@ GOOD: dict[str, tuple[tuple[str, Any], tuple[str, Any], Callable[[Settings], Any
     "--batch-bytes": (("1", 1), ("1048576", 2**20), lambda s: s.limits.batch_bytes),
     "--commit-interval-s": (("0.5", 0.5), ("3600", 3600.0), lambda s: s.limits.interval_s),
     "--max-row-bytes": (("1000", 1000), (str(2**30), 2**30), lambda s: s.limits.max_row_bytes),
+    "--max-rows-per-s": (("500", 500), ("20000", 20_000), lambda s: s.rows_per_s),
+    "--max-bytes-per-s": (("5000000", 5_000_000), ("1", 1), lambda s: s.bytes_per_s),
     "--transaction-timeout-ms": (("30000", 30_000), ("900000", 900_000), lambda s: s.sink.transaction_timeout_ms),
     "--format": (("raw",) * 2, ("json",) * 2, lambda s: s.value_format),
     "--delimiter": (("tab", "\t"), (";", ";"), lambda s: s.dialect.delimiter),
@@ -68,6 +71,8 @@ DEFAULTS = {
     "--batch-bytes": 16 * 2**20,
     "--commit-interval-s": 5.0,
     "--max-row-bytes": 16 * 2**20,
+    "--max-rows-per-s": math.inf,
+    "--max-bytes-per-s": math.inf,
     "--transaction-timeout-ms": 60_000,
     "--format": "json",
     "--delimiter": ",",
@@ -142,6 +147,8 @@ BAD = {
     "--batch-bytes": ("0", "16MiB"),
     "--commit-interval-s": ("0", "-1", "nan", "inf", "3601", "5s"),
     "--max-row-bytes": ("0", str(2**30 + 1), "x"),
+    "--max-rows-per-s": ("0", "fast", "0.5"),
+    "--max-bytes-per-s": ("0", "5MB"),
     "--transaction-timeout-ms": ("0", "-5", "1m"),
     "--format": ("csv", "JSON"),
     "--delimiter": ("ab", "é", "\n", "\0", "none", '"'),
