@@ -1,0 +1,322 @@
+# ------------------------------------------------------------------------------------------------------------ the job
+
+variable "csv_source" {
+  description = "The CSV object, `s3://bucket/key`."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.+$", var.csv_source))
+    error_message = "It must be s3://bucket/key."
+  }
+}
+
+variable "kafka_topic" {
+  description = "The topic; it must exist."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._-]{1,200}$", var.kafka_topic))
+    error_message = "A topic's name holds letters, digits, '.', '_' and '-', 200 at most."
+  }
+}
+
+variable "kafka_partition" {
+  description = "The partition; this job must be its only writer."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.kafka_partition >= 0 && floor(var.kafka_partition) == var.kafka_partition
+    error_message = "It must be a whole number, 0 or more."
+  }
+}
+
+variable "kafka_bootstrap_servers" {
+  description = "`host:port`, or several with commas."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[^:, ]+:[0-9]{1,5}(,[^:, ]+:[0-9]{1,5})*$", var.kafka_bootstrap_servers))
+    error_message = "It must be host:port, or several with commas."
+  }
+}
+
+variable "kafka_client" {
+  description = "`confluent` is several times faster; `kafka-python` is the processor's own default."
+  type        = string
+  default     = "confluent"
+  nullable    = false
+
+  validation {
+    condition     = contains(["confluent", "kafka-python"], var.kafka_client)
+    error_message = "It must be confluent or kafka-python."
+  }
+}
+
+variable "job_id" {
+  description = "Names the job, its group and its transactional.id; without one, the processor derives it."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.job_id == null ? true : can(regex("^[A-Za-z0-9._-]{1,200}$", var.job_id))
+    error_message = "It may hold letters, digits, '.', '_' and '-', 200 at most."
+  }
+}
+
+variable "settings" {
+  description = "Further settings of the processor by their environment variable, as `{ KAFKA_COMPRESSION = \"lz4\" }`."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.settings), jsondecode(file("${path.module}/../modules/job/settings.json")))) == 0
+    error_message = "The processor knows no setting ${join(", ", setsubtract(keys(var.settings), jsondecode(file("${path.module}/../modules/job/settings.json"))))}, or it has a variable of its own."
+  }
+}
+
+variable "readable_keys" {
+  description = "Pattern with * at its end for the keys that may be read; without one, the key of `csv_source` alone."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.readable_keys == null ? true : can(regex("^[^*]+[*]$", var.readable_keys))
+    error_message = "It must be a prefix with one * at its end, as incoming/*."
+  }
+}
+
+# ------------------------------------------------------------------------------------------------------------ network
+
+variable "existing_vpc" {
+  description = "A network that is there, in the place of a new one: its id, and private subnets with a way out."
+  type = object({
+    vpc_id             = string
+    private_subnet_ids = list(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.existing_vpc == null ? true : startswith(var.existing_vpc.vpc_id, "vpc-") && length(var.existing_vpc.private_subnet_ids) > 0
+    error_message = "Give a vpc_id that begins with vpc-, and one private subnet at least."
+  }
+}
+
+variable "vpc_cidr" {
+  description = "Addresses of the new VPC."
+  type        = string
+  default     = "10.42.0.0/16"
+  nullable    = false
+
+  validation {
+    condition     = can(cidrhost(var.vpc_cidr, 0)) && try(tonumber(split("/", var.vpc_cidr)[1]) >= 16 && tonumber(split("/", var.vpc_cidr)[1]) <= 24, false)
+    error_message = "It must be a CIDR block from /16 to /24, as 10.42.0.0/16."
+  }
+}
+
+variable "kafka_ports" {
+  description = "Ports of the brokers that the processor may reach: 9092 plaintext, 9094 TLS, 9096 SCRAM, 9098 IAM."
+  type        = set(number)
+  default     = [9092, 9094]
+  nullable    = false
+
+  validation {
+    condition     = length(var.kafka_ports) > 0 && length(setsubtract(var.kafka_ports, [9092, 9094, 9096, 9098])) == 0
+    error_message = "Ports are some of 9092, 9094, 9096 and 9098."
+  }
+}
+
+variable "msk_cluster_arn" {
+  description = "MSK cluster with IAM authentication on which the processor is given rights."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.msk_cluster_arn == null ? true : can(regex("^arn:[^:]+:kafka:[^:]+:[0-9]{12}:cluster/[^/]+/[^/]+$", var.msk_cluster_arn))
+    error_message = "It must be the ARN of an MSK cluster."
+  }
+}
+
+# --------------------------------------------------------------------------------------------------- names, log, alarms
+
+variable "region" {
+  description = "Where everything is made."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "It must be a region, as eu-central-1."
+  }
+}
+
+variable "name" {
+  description = "Goes before the name of everything that is made here."
+  type        = string
+  default     = "csv-to-kafka"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{2,31}$", var.name))
+    error_message = "It must begin with a letter and hold lower-case letters, digits and '-', 3 to 32 of them."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that log lines are kept."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "CloudWatch knows 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365 days and some more; for ever is not one of them."
+  }
+}
+
+variable "alarm_emails" {
+  description = "Addresses that alarms go to; each has to confirm once."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for address in var.alarm_emails : can(regex("^[^@ ]+@[^@ ]+$", address))])
+    error_message = "Each must be an e-mail address."
+  }
+}
+
+variable "stalled_minutes" {
+  description = "Alarm when a run has committed no row for so many minutes."
+  type        = number
+  default     = 5
+  nullable    = false
+
+  validation {
+    condition     = var.stalled_minutes >= 2 && var.stalled_minutes <= 60 && floor(var.stalled_minutes) == var.stalled_minutes
+    error_message = "It must be 2 to 60: a run may wait for more than a minute between two attempts."
+  }
+}
+
+variable "protect" {
+  description = "Refuse to delete the checkpoint table, and the image repository while it holds images."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+# ---------------------------------------------------------------------------------------------------------- the image
+
+variable "image_tag" {
+  description = "Tag of the image in the repository that is made here; a tag is pushed once and never changed."
+  type        = string
+  default     = "0.1.0"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
+    error_message = "It must be a tag, and not latest, which says nothing about what ran."
+  }
+}
+
+variable "image" {
+  description = "An image of another repository, by its full name, in the place of the one that is made here."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.image == null ? true : can(regex("^[^ ]+:[^ :/]+$", var.image)) || can(regex("@sha256:[0-9a-f]{64}$", var.image))
+    error_message = "It must end with a tag or a digest."
+  }
+}
+
+# -------------------------------------------------------------------------------------------------------- the machine
+
+variable "instance_types" {
+  description = "Instance types that Batch may choose from; the more there are, the rarer Spot takes one away."
+  type        = list(string)
+  default     = ["t3.medium", "t3a.medium"]
+  nullable    = false
+
+  validation {
+    condition     = length(var.instance_types) > 0 && alltrue([for type in var.instance_types : can(regex("^[a-z][a-z0-9-]*[.][a-z0-9]+$", type))])
+    error_message = "Give one instance type at least, as t3.medium."
+  }
+}
+
+variable "allocation_strategy" {
+  description = "How Batch chooses among Spot instances."
+  type        = string
+  default     = "SPOT_PRICE_CAPACITY_OPTIMIZED"
+  nullable    = false
+
+  validation {
+    condition     = contains(["SPOT_PRICE_CAPACITY_OPTIMIZED", "SPOT_CAPACITY_OPTIMIZED"], var.allocation_strategy)
+    error_message = "It must be SPOT_PRICE_CAPACITY_OPTIMIZED or SPOT_CAPACITY_OPTIMIZED; the others need a Spot fleet role."
+  }
+}
+
+variable "max_vcpus" {
+  description = "vCPUs that all jobs may take at once."
+  type        = number
+  default     = 4
+  nullable    = false
+
+  validation {
+    condition     = var.max_vcpus >= 2 && var.max_vcpus <= 256
+    error_message = "It must be 2 to 256."
+  }
+}
+
+variable "vcpus" {
+  description = "vCPUs of a job."
+  type        = number
+  default     = 2
+  nullable    = false
+
+  validation {
+    condition     = var.vcpus >= 1 && floor(var.vcpus) == var.vcpus
+    error_message = "It must be a whole number, 1 or more."
+  }
+}
+
+variable "memory_mib" {
+  description = "Memory of a job; an instance keeps some hundred MiB for itself."
+  type        = number
+  default     = 3072
+  nullable    = false
+
+  validation {
+    condition     = var.memory_mib >= 1024
+    error_message = "It must be 1024 or more: a row may have 16 MiB and is held several times."
+  }
+}
+
+variable "attempts" {
+  description = "How often Batch starts a job, the first time included. Each Spot reclaim uses one up, and AWS allows 10."
+  type        = number
+  default     = 3
+  nullable    = false
+
+  validation {
+    condition     = var.attempts >= 1 && var.attempts <= 10 && floor(var.attempts) == var.attempts
+    error_message = "It must be 1 to 10."
+  }
+}
+
+variable "attempt_timeout_s" {
+  description = "An attempt that takes longer is ended, and counts as failed."
+  type        = number
+  default     = 21600
+  nullable    = false
+
+  validation {
+    condition     = var.attempt_timeout_s >= 60
+    error_message = "It must be 60 or more."
+  }
+}

@@ -1,0 +1,22 @@
+output "vpc_id" {
+  description = "The VPC, new or not."
+  value       = local.vpc_id
+}
+
+output "private_subnet_ids" {
+  description = "Where the processor runs."
+  value       = local.subnets
+
+  # Whoever starts there needs the way out.
+  depends_on = [aws_route.to_the_nat, aws_route_table_association.private, aws_vpc_endpoint.gateway]
+}
+
+output "processor_security_group_id" {
+  description = "Of the processor: nothing comes in."
+  value       = aws_security_group.processor.id
+}
+
+output "msk_security_group_id" {
+  description = "For brokers: takes connections of the processor."
+  value       = aws_security_group.msk.id
+}
