@@ -66,8 +66,6 @@ module "monitoring" {
 }
 
 # ------------------------------------------------------------------------------------------------------------- roles
-# The service role is the one that AWS keeps itself: without it a compute environment cannot be updated in place.
-
 data "aws_iam_policy_document" "tasks_assume" {
   statement {
     actions = ["sts:AssumeRole"]
@@ -95,6 +93,34 @@ resource "aws_iam_role_policy" "job" {
   name   = "processor"
   role   = aws_iam_role.job.id
   policy = module.shared.processor_policy
+}
+
+data "aws_iam_policy_document" "service_assume" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["batch.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.here.account_id]
+    }
+  }
+}
+
+resource "aws_iam_role" "service" {
+  name_prefix        = "${var.name}-batch-"
+  description        = "Batch itself: starts and ends instances"
+  assume_role_policy = data.aws_iam_policy_document.service_assume.json
+}
+
+resource "aws_iam_role_policy_attachment" "service" {
+  role       = aws_iam_role.service.name
+  policy_arn = "arn:${data.aws_partition.here.partition}:iam::aws:policy/service-role/AWSBatchServiceRole"
 }
 
 data "aws_iam_policy_document" "instance_assume" {
@@ -146,7 +172,8 @@ resource "aws_launch_template" "host" {
 }
 
 resource "aws_batch_compute_environment" "spot" {
-  type = "MANAGED"
+  type         = "MANAGED"
+  service_role = aws_iam_role.service.arn
 
   compute_resources {
     type                = "SPOT"
@@ -164,7 +191,7 @@ resource "aws_batch_compute_environment" "spot" {
     }
   }
 
-  depends_on = [aws_iam_role_policy_attachment.instance]
+  depends_on = [aws_iam_role_policy_attachment.instance, aws_iam_role_policy_attachment.service]
 
   lifecycle {
     create_before_destroy = true
