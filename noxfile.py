@@ -155,6 +155,22 @@ def docker(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *chosen, *session.posargs, env={"BROKER": "docker"})
 
 
+@nox.session(default=False)
+def terraform(session: nox.Session) -> None:
+    """Apply each way to run it on AWS to an emulator, look at it, plan again, run its container, destroy; minutes."""
+    install(session, "terraform")
+    session.run("python", "-m", "terraform.tests.images")
+    apart = ("-n", "3", "--dist", "loadfile", "--timeout=600")  # an option is applied once for all tests of its file
+    session.run("python", "-m", "pytest", "terraform/tests", *apart, *session.posargs)
+
+
+@nox.session(default=False)
+def checkov(session: nox.Session) -> None:
+    """Look for what is unsafe in the Terraform configuration, and in the Dockerfile."""
+    session.install("--quiet", "checkov==3.3.30")  # by itself: it pins an old boto3
+    session.run("checkov", "--config-file", "terraform/.checkov.yaml", *session.posargs)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, formatting, and who imports whom."""

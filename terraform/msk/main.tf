@@ -13,15 +13,15 @@ resource "aws_msk_configuration" "this" {
   name           = var.name
   kafka_versions = [var.kafka_version]
 
-  server_properties = <<-E
-    auto.create.topics.enable=false
-    default.replication.factor=3
-    min.insync.replicas=2
-    unclean.leader.election.enable=false
-    offsets.retention.minutes=${var.offsets_retention_days * 1440}
-    transaction.state.log.replication.factor=3
-    transaction.state.log.min.isr=2
-  E
+  server_properties = join("\n", [
+    "auto.create.topics.enable=false",
+    "default.replication.factor=3",
+    "min.insync.replicas=2",
+    "unclean.leader.election.enable=false",
+    "offsets.retention.minutes=${var.offsets_retention_days * 1440}",
+    "transaction.state.log.replication.factor=3",
+    "transaction.state.log.min.isr=2",
+  ])
 
   lifecycle {
     create_before_destroy = true

@@ -64,7 +64,9 @@ class Terraform:
     def __init__(self, folder: Path, root: str, environment: Mapping[str, str] | None = None) -> None:
         """Copy and initialise. `environment` is added to this process's own. Raises TerraformUnavailable."""
         self.binary = require_terraform()
-        shutil.copytree(HERE, folder / "terraform", ignore=shutil.ignore_patterns("tests", ".terraform*", "*.tfstate*"))
+        shutil.copytree(
+            HERE, folder / "terraform", ignore=shutil.ignore_patterns("__pycache__", ".terraform*", "*.tfstate*")
+        )
         shutil.copy2(HERE.parent / "constraints.txt", folder)
         self.root = folder / "terraform" / root
         rc = folder / "terraform.rc"

@@ -22,6 +22,7 @@ EMULATOR_DRIFT = {
     "aws_launch_template.latest_version",  # follows from it
     "aws_launch_template.default_version",
     "aws_autoscaling_group.launch_template.version",
+    "aws_autoscaling_group.capacity_reservation_specification.capacity_reservation_preference",  # as above: computed
     "aws_batch_compute_environment.compute_resources.launch_template.version",
     "aws_vpc_security_group_ingress_rule.description",  # forgotten where the source is a group
 }
@@ -42,7 +43,7 @@ class Deployed:
 
     def client(self, service: str) -> Any:
         """Return a client of the option's cloud."""
-        return boto3.client(service, **self.world.cloud._client_settings())  # noqa: SLF001  # as its own are made
+        return boto3.client(service, **self.world.cloud._client_settings())  # as its own are made
 
     @property
     def in_the_place_of_aws(self) -> dict[str, str]:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
+from harness.target import parse_steps
 from terraform.tests.deployed import Deployed
+from terraform.tests.patterns import values
+from terraform.tests.policies import assert_processor_rights, assert_rights_on_msk, assert_sound, role_policies
+
+MSK = "arn:aws:kafka:eu-central-1:123456789012:cluster/rows/0a1b2c3d-0001"
 
 
 def assert_shared_parts(deployed: Deployed, *, log_group: str, repository: bool) -> None:
@@ -20,6 +26,14 @@ def assert_shared_parts(deployed: Deployed, *, log_group: str, repository: bool)
         assert deployed.client("ecr").get_lifecycle_policy(repositoryName=made["repositoryName"])["lifecyclePolicyText"]
     _assert_network(deployed)
     _assert_alarms(deployed)
+
+
+def assert_roles(deployed: Deployed, processor: str, others: set[str]) -> None:
+    """There are these roles and no others, their policies are sound, and the processor's has what it calls."""
+    assert role_policies(deployed).keys() == {processor, *others}
+    assert_sound(deployed)
+    assert_processor_rights(deployed, processor)
+    assert_rights_on_msk(deployed, processor, MSK)
 
 
 def _assert_table(deployed: Deployed) -> None:
@@ -98,6 +112,21 @@ def _metrics_of(alarm: dict[str, Any]) -> list[tuple[str, str]]:
         return [(alarm["Namespace"], alarm["MetricName"])]
     metrics = [query["MetricStat"]["Metric"] for query in alarm["Metrics"] if "MetricStat" in query]
     return [(metric["Namespace"], metric["MetricName"]) for metric in metrics]
+
+
+def assert_filters_understand(deployed: Deployed, lines: Sequence[bytes]) -> None:
+    """Each metric gets its numbers from these lines of runs that committed, retried and were refused."""
+    filters = deployed.client("logs").describe_metric_filters(logGroupName=deployed.outputs["log_group"])
+    published = {
+        transformation["metricName"]: values(one["filterPattern"], transformation["metricValue"], lines)
+        for one in filters["metricFilters"]
+        for transformation in one["metricTransformations"]
+    }
+    assert [name for name, numbers in published.items() if not numbers] == []
+    committed = [step for step in parse_steps(lines) if step.name == "committed"]
+    assert sum(published["RowsCommitted"]) == sum(step.fields["rows"] for step in committed)
+    assert len(published["Commits"]) == len(published["SendMs"]) == len(published["CommitMs"]) == len(committed)
+    assert published["Errors"] == [1.0]
 
 
 def tag(one: dict[str, Any], name: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import docker
-import pytest
 
 from chaos.schedule import KillAfterRecords
 from harness.history import Attempt
@@ -14,18 +13,22 @@ from harness.wait import until
 from terraform.tests.containers import SIGKILLED, WITHIN_S, attempt, kill_when_it_moves, verdict_on
 from terraform.tests.deployed import EMULATOR_DRIFT, Deployed, inventory
 from terraform.tests.images import IMAGE
-from terraform.tests.made import assert_shared_parts
+from terraform.tests.made import MSK, assert_roles, assert_shared_parts
 
 ROOT = "batch-spot"
 
 
 def extra() -> dict[str, object]:
-    return {"image": IMAGE}
+    return {"msk_cluster_arn": MSK, "image": IMAGE}
 
 
 def job_definition(deployed: Deployed) -> dict[str, Any]:
     found = deployed.client("batch").describe_job_definitions(jobDefinitions=[deployed.outputs["job_definition_arn"]])
     return found["jobDefinitions"][0]
+
+
+def test_roles_may_do_what_is_called_and_nothing_else(deployed: Deployed) -> None:
+    assert_roles(deployed, "The processor", {"Batch itself", "The container agent"})
 
 
 def test_shared_parts_are_as_asked(deployed: Deployed) -> None:
@@ -83,7 +86,6 @@ def test_killed_job_that_is_submitted_again_leaves_every_row_once(deployed: Depl
         resumed = next(step for step in attempts[1].steps if step.name == "resumed")
         assert 0 < resumed.fields["row"] < len(deployed.job.expected)
         verdict = verdict_on(deployed, attempts, live, kill)
-    print(verdict.summary)
     assert verdict.validity == "valid", verdict.summary
 
 

@@ -16,7 +16,7 @@ from harness.partition import LiveReader
 from terraform.tests.containers import attempt, verdict_on
 from terraform.tests.deployed import EMULATOR_DRIFT, Deployed, inventory
 from terraform.tests.images import LABEL, REPOSITORY, build_recorder
-from terraform.tests.made import assert_shared_parts
+from terraform.tests.made import MSK, assert_roles, assert_shared_parts
 
 ROOT = "ec2-spot"
 WHEELS = REPOSITORY / "build" / "terraform-tests"
@@ -32,7 +32,7 @@ def extra() -> dict[str, object]:
     (wheel,) = WHEELS.glob("csv_to_kafka-*.whl")
     # Small transactions: the run has to last for some looks at the metadata service, one each two seconds.
     settings = {"CHECKPOINT_INTERVAL": "5", "KAFKA_COMPRESSION": "lz4"}
-    return {"wheel_path": str(wheel), "restart_wait_s": 1, "settings": settings}
+    return {"msk_cluster_arn": MSK, "wheel_path": str(wheel), "restart_wait_s": 1, "settings": settings}
 
 
 def template(deployed: Deployed) -> dict[str, Any]:
@@ -44,6 +44,10 @@ def template(deployed: Deployed) -> dict[str, Any]:
 
 def user_data(deployed: Deployed) -> str:
     return base64.b64decode(template(deployed)["UserData"]).decode()
+
+
+def test_roles_may_do_what_is_called_and_nothing_else(deployed: Deployed) -> None:
+    assert_roles(deployed, "The instance", set())
 
 
 def test_shared_parts_are_as_asked(deployed: Deployed) -> None:

@@ -1,4 +1,4 @@
-"""Option 1, applied: what was made, its container with a stop and a death, the state machine, a second plan, no rest."""
+"""Option 1, applied: what was made, its container stopped and killed, the state machine, a second plan, no rest."""
 
 from __future__ import annotations
 
@@ -17,19 +17,23 @@ from harness.wait import until
 from terraform.tests.containers import WITHIN_S, attempt, kill_when_it_moves, verdict_on
 from terraform.tests.deployed import EMULATOR_DRIFT, Deployed, inventory
 from terraform.tests.images import IMAGE, LABEL
-from terraform.tests.made import assert_shared_parts
+from terraform.tests.made import MSK, assert_filters_understand, assert_roles, assert_shared_parts
 
 ROOT = "ecs-fargate"
 DRAIN_S = 20  # processor.__main__.DRAIN_WITHIN_S
 
 
 def extra() -> dict[str, object]:
-    return {"image": IMAGE, "schedule": "rate(1 day)", "restart_wait_s": 1, "max_restarts": 2}
+    return {"msk_cluster_arn": MSK, "image": IMAGE, "schedule": "rate(1 day)", "restart_wait_s": 1, "max_restarts": 2}
 
 
 def task_definition(deployed: Deployed) -> dict[str, Any]:
     arn = deployed.outputs["task_definition_arn"]
     return deployed.client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
+
+
+def test_roles_may_do_what_is_called_and_nothing_else(deployed: Deployed) -> None:
+    assert_roles(deployed, "The processor", {"ECS itself", "The state machine", "The schedule"})
 
 
 def test_shared_parts_are_as_asked(deployed: Deployed) -> None:
@@ -50,23 +54,27 @@ def test_task_has_two_cpus_two_roles_and_the_time_to_drain(deployed: Deployed) -
 def test_stopped_and_killed_container_leaves_every_row_once(deployed: Deployed, image: str) -> None:
     kill = KillAfterRecords(500)
     with LiveReader(deployed.world.broker.bootstrap_servers, deployed.topic) as live:
-        attempts = [run_task(deployed, 1, "kill"), run_task(deployed, 2, "stop"), run_task(deployed, 3, "")]
+        runs = [run_task(deployed, 1, "kill"), run_task(deployed, 2, "stop")]
+        deployed.world.cloud.fail("UpdateItem", status=500, code="InternalServerError", skip=3, times=4)  # a save
+        attempts, lines = zip(*runs, run_task(deployed, 3, ""), strict=True)
         ends = [(one.signal, one.exit_code) for one in attempts]
         assert ends == [(signal.SIGKILL, None), (None, 128 + signal.SIGTERM), (None, 0)]
         assert "stopped" in {step.name for step in attempts[1].steps}
         verdict = verdict_on(deployed, attempts, live, kill)
-    print(verdict.summary)
     assert verdict.validity == "valid", verdict.summary
+    refused, refused_lines = run_task(deployed, 4, "", DELIVERY="at-least-once")  # not as the job began
+    assert refused.exit_code == 2
+    assert_filters_understand(deployed, [line for run in lines for line in run] + refused_lines)
 
 
-def run_task(deployed: Deployed, number: int, strike: str) -> Attempt:
+def run_task(deployed: Deployed, number: int, strike: str, **overrides: str) -> tuple[Attempt, list[bytes]]:
     """Start the applied container as ECS does, and strike it once it has sent five hundred records."""
     (definition,) = task_definition(deployed)["containerDefinitions"]
     environment = {pair["name"]: pair["value"] for pair in definition["environment"]}
     container = docker.from_env().containers.run(
         definition["image"],
         definition["command"],
-        environment={**environment, **deployed.in_the_place_of_aws},
+        environment={**environment, **deployed.in_the_place_of_aws, **overrides},
         read_only=definition["readonlyRootFilesystem"],
         network_mode="host",
         labels=LABEL,
@@ -80,7 +88,8 @@ def run_task(deployed: Deployed, number: int, strike: str) -> Attempt:
             until(is_at_work, within_s=WITHIN_S, what="a committed batch")
             container.stop(timeout=definition["stopTimeout"])
         code = container.wait(timeout=WITHIN_S)["StatusCode"]
-        return attempt(number, code, container.logs(stderr=False).splitlines())
+        lines = container.logs(stderr=False).splitlines()
+        return attempt(number, code, lines), lines
     finally:
         container.remove(force=True)
 

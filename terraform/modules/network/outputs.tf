@@ -20,3 +20,8 @@ output "msk_security_group_id" {
   description = "For brokers: takes connections of the processor."
   value       = aws_security_group.msk.id
 }
+
+output "made_subnets" {
+  description = "Number of subnets that were made; 0 in a network that is there."
+  value       = length(aws_subnet.private) + length(aws_subnet.public)
+}

@@ -27,3 +27,8 @@ output "processor_policy" {
   description = "What the processor calls, and nothing else, as an IAM policy."
   value       = data.aws_iam_policy_document.processor.json
 }
+
+output "log_retention_days" {
+  description = "Days that log lines are kept."
+  value       = aws_cloudwatch_log_group.this.retention_in_days
+}

@@ -7,7 +7,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-TOKEN = "a-token"  # noqa: S105  # anybody may know it
+TOKEN = "a-token"  # anybody may know it
 NOTICE_AFTER = os.environ.get("NOTICE_AFTER_COMMITS")
 
 

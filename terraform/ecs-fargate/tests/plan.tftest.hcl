@@ -1,0 +1,381 @@
+# Planned with a provider that only pretends: what is asked for, and what is refused before anything is asked for.
+
+mock_provider "aws" {
+  source = "../mocks"
+}
+
+variables {
+  region                  = "eu-central-1"
+  csv_source              = "s3://incoming/2026/rows.csv"
+  kafka_topic             = "rows"
+  kafka_bootstrap_servers = "b-1.example:9092,b-2.example:9092"
+}
+
+run "names_and_retention_are_as_documented" {
+  command = plan
+
+  variables {
+    log_retention_days = 90
+  }
+
+  assert {
+    condition     = output.log_group == "/ecs/csv-to-kafka" && output.checkpoint_table == "csv-to-kafka-checkpoints"
+    error_message = "Names of log group and table are promised in the README."
+  }
+
+  assert {
+    condition     = module.shared.log_retention_days == 90
+    error_message = "The log must be kept for as long as was asked."
+  }
+}
+
+run "existing_network_is_used_as_it_is" {
+  command = plan
+
+  variables {
+    existing_vpc = { vpc_id = "vpc-1", private_subnet_ids = ["subnet-1", "subnet-2"] }
+  }
+
+  assert {
+    condition     = module.network.vpc_id == "vpc-1" && module.network.made_subnets == 0
+    error_message = "Where a network is given, none is made."
+  }
+}
+
+run "task_runs_with_the_settings_of_the_job" {
+  command = apply
+
+  variables {
+    settings = { KAFKA_COMPRESSION = "lz4" }
+  }
+
+  assert {
+    condition = {
+      for pair in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : pair.name => pair.value
+      } == {
+      AWS_REGION              = "eu-central-1"
+      CHECKPOINT_TABLE        = "csv-to-kafka-checkpoints"
+      CSV_SOURCE              = "s3://incoming/2026/rows.csv"
+      KAFKA_BOOTSTRAP_SERVERS = "b-1.example:9092,b-2.example:9092"
+      KAFKA_CLIENT            = "confluent"
+      KAFKA_COMPRESSION       = "lz4"
+      KAFKA_PARTITION         = "0"
+      KAFKA_TOPIC             = "rows"
+    }
+    error_message = "The container must get these settings, and no others."
+  }
+
+  assert {
+    condition     = strcontains(aws_sfn_state_machine.this.definition, "\"CapacityProvider\": \"FARGATE\"")
+    error_message = "Without use_spot the task must not run on Spot."
+  }
+
+  assert {
+    condition     = length(aws_scheduler_schedule.this) == 0
+    error_message = "Without a schedule nothing starts by itself."
+  }
+}
+
+run "spot_is_used_when_asked_for" {
+  command = apply
+
+  variables {
+    use_spot = true
+  }
+
+  assert {
+    condition     = strcontains(aws_sfn_state_machine.this.definition, "\"CapacityProvider\": \"FARGATE_SPOT\"")
+    error_message = "With use_spot the task must run on Spot."
+  }
+}
+
+run "refuses_a_pair_of_cpu_and_memory_that_fargate_has_not" {
+  command = plan
+
+  variables {
+    cpu        = 2048
+    memory_mib = 2048
+  }
+
+  expect_failures = [aws_ecs_task_definition.this]
+}
+
+run "refuses_a_source_that_is_no_s3_url" {
+  command = plan
+
+  variables {
+    csv_source = "https://incoming/rows.csv"
+  }
+
+  expect_failures = [var.csv_source]
+}
+
+run "refuses_a_source_without_a_key" {
+  command = plan
+
+  variables {
+    csv_source = "s3://incoming/"
+  }
+
+  expect_failures = [var.csv_source]
+}
+
+run "refuses_a_topic_with_a_blank" {
+  command = plan
+
+  variables {
+    kafka_topic = "my rows"
+  }
+
+  expect_failures = [var.kafka_topic]
+}
+
+run "refuses_a_negative_partition" {
+  command = plan
+
+  variables {
+    kafka_partition = -1
+  }
+
+  expect_failures = [var.kafka_partition]
+}
+
+run "refuses_a_server_without_a_port" {
+  command = plan
+
+  variables {
+    kafka_bootstrap_servers = "broker"
+  }
+
+  expect_failures = [var.kafka_bootstrap_servers]
+}
+
+run "refuses_an_unknown_client" {
+  command = plan
+
+  variables {
+    kafka_client = "franz"
+  }
+
+  expect_failures = [var.kafka_client]
+}
+
+run "refuses_a_job_id_with_a_slash" {
+  command = plan
+
+  variables {
+    job_id = "a/b"
+  }
+
+  expect_failures = [var.job_id]
+}
+
+run "refuses_a_misspelt_setting" {
+  command = plan
+
+  variables {
+    settings = { CHECKPOINT_INTERVALL = "10" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "refuses_a_setting_with_a_variable_of_its_own" {
+  command = plan
+
+  variables {
+    settings = { KAFKA_TOPIC = "rows" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "refuses_readable_keys_without_an_end" {
+  command = plan
+
+  variables {
+    readable_keys = "*"
+  }
+
+  expect_failures = [var.readable_keys]
+}
+
+run "refuses_a_vpc_without_subnets" {
+  command = plan
+
+  variables {
+    existing_vpc = { vpc_id = "vpc-1", private_subnet_ids = [] }
+  }
+
+  expect_failures = [var.existing_vpc]
+}
+
+run "refuses_a_network_too_small" {
+  command = plan
+
+  variables {
+    vpc_cidr = "10.0.0.0/28"
+  }
+
+  expect_failures = [var.vpc_cidr]
+}
+
+run "refuses_a_port_that_is_not_kafkas" {
+  command = plan
+
+  variables {
+    kafka_ports = [22]
+  }
+
+  expect_failures = [var.kafka_ports]
+}
+
+run "refuses_a_cluster_that_is_no_arn" {
+  command = plan
+
+  variables {
+    msk_cluster_arn = "my-cluster"
+  }
+
+  expect_failures = [var.msk_cluster_arn]
+}
+
+run "refuses_a_region_that_is_none" {
+  command = plan
+
+  variables {
+    region = "Frankfurt"
+  }
+
+  expect_failures = [var.region]
+}
+
+run "refuses_a_name_in_capitals" {
+  command = plan
+
+  variables {
+    name = "CSV"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "refuses_a_log_that_is_kept_for_ever" {
+  command = plan
+
+  variables {
+    log_retention_days = 0
+  }
+
+  expect_failures = [var.log_retention_days]
+}
+
+run "refuses_an_alarm_to_nobody" {
+  command = plan
+
+  variables {
+    alarm_emails = ["operations"]
+  }
+
+  expect_failures = [var.alarm_emails]
+}
+
+run "refuses_an_alarm_that_is_too_hasty" {
+  command = plan
+
+  variables {
+    stalled_minutes = 1
+  }
+
+  expect_failures = [var.stalled_minutes]
+}
+
+run "refuses_the_tag_latest" {
+  command = plan
+
+  variables {
+    image_tag = "latest"
+  }
+
+  expect_failures = [var.image_tag]
+}
+
+run "refuses_an_image_without_a_tag" {
+  command = plan
+
+  variables {
+    image = "example/csv-to-kafka"
+  }
+
+  expect_failures = [var.image]
+}
+
+run "refuses_a_cpu_that_fargate_has_not" {
+  command = plan
+
+  variables {
+    cpu = 1000
+  }
+
+  expect_failures = [var.cpu]
+}
+
+run "refuses_too_little_memory" {
+  command = plan
+
+  variables {
+    memory_mib = 512
+  }
+
+  expect_failures = [var.memory_mib]
+}
+
+run "refuses_a_stop_shorter_than_the_drain" {
+  command = plan
+
+  variables {
+    stop_timeout_s = 20
+  }
+
+  expect_failures = [var.stop_timeout_s]
+}
+
+run "refuses_a_stop_longer_than_fargate_allows" {
+  command = plan
+
+  variables {
+    stop_timeout_s = 121
+  }
+
+  expect_failures = [var.stop_timeout_s]
+}
+
+run "refuses_endless_restarts" {
+  command = plan
+
+  variables {
+    max_restarts = -1
+  }
+
+  expect_failures = [var.max_restarts]
+}
+
+run "refuses_no_wait_before_a_restart" {
+  command = plan
+
+  variables {
+    restart_wait_s = 0
+  }
+
+  expect_failures = [var.restart_wait_s]
+}
+
+run "refuses_a_schedule_that_is_none" {
+  command = plan
+
+  variables {
+    schedule = "every day"
+  }
+
+  expect_failures = [var.schedule]
+}
