@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from processor.ports import Step
 from processor.step_lines import StepLines
 
-# USD in us-east-1, on demand, without free tiers, as listed in March 2026. AWS's own price pages were out of reach:
-# Fargate wring.co/blog/aws-fargate-pricing-guide (2026-03-10); NAT cloudburn.io/blog/aws-nat-gateway-pricing
-# (2026-02-24); DynamoDB airbyte.com/data-engineering-resources/dynamodb-pricing (2025-07-21); t3.medium and the log
-# as in the architecture's own table; what a T3 costs above its baseline: the announcement of T3 (2018-08).
+# USD in us-east-1, on demand, without free tiers. AWS's own price pages were out of reach; read elsewhere on the day
+# in brackets: Fargate, wring.co/blog/aws-fargate-pricing-guide (2026-03-10); NAT and its address,
+# cloudburn.io/blog/aws-nat-gateway-pricing (2026-02-24); DynamoDB, airbyte.com/data-engineering-resources/dynamodb-pricing
+# (2025-07-21); what a T3 costs above its baseline, the announcement of T3 (2018-08). t3.medium and the log are as in the
+# architecture's own table (2026-01-16). Metrics and alarms are from memory.
 PRICES = {
     "fargate_vcpu_hour": 0.04048,
     "fargate_gb_hour": 0.004445,
@@ -34,7 +35,7 @@ PRICES = {
 HOURS_A_MONTH = 730
 VCPUS, MEMORY_GB = 2, 4
 T3_BASELINE = 0.2  # of each vCPU
-BUSY_VCPUS = 1.5  # of two: a run parses in one thread and sends in another
+BUSY_VCPUS = 1.5  # of two, assumed: a run parses in one thread and sends in another
 CHECKPOINT_ROWS = 10_000
 LINES_A_BATCH = (Step.READ, Step.SENT, Step.COMMITTED, Step.SAVED)
 FILTERS, ALARM_METRICS = 7, 7
@@ -54,7 +55,7 @@ class Case:
         return self.rows / CHECKPOINT_ROWS
 
 
-# Rows a second as measured on 2 cores that broker, S3 and DynamoDB shared: README.md, "Figures".
+# Measured on 2 cores that broker, S3 and DynamoDB shared: README.md, "Figures".
 RATES = {"confluent, lz4": 315_706, "kafka-python, gzip": 31_000}
 BILLION = 1_000_000_000
 

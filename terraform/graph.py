@@ -63,7 +63,9 @@ def picture(graph: str) -> str:
             by_module[_module(address)].append(address)
     for module, addresses in by_module.items():
         inside = dict.fromkeys(f'    "{_drawn(address)}" [label="{_label(address)}"];' for address in addresses)
-        opening = f'  subgraph "cluster_{module}" {{ label="{module}"; style=filled; fillcolor="#eef3f8"; color="#99aabb";'
+        opening = (
+            f'  subgraph "cluster_{module}" {{ label="{module}"; style=filled; fillcolor="#eef3f8"; color="#99aabb";'
+        )
         lines += [opening, *inside, "  }"] if module else inside
     lines += [f'  "{one}" -> "{other}";' for one, other in sorted(arrows)]
     return "\n".join([*lines, "}"]) + "\n"

@@ -17,12 +17,12 @@ from harness.world import World
 from terraform.tests import images
 from terraform.tests.cli import TerraformUnavailable, require_terraform
 from terraform.tests.deployed import Deployed, deploy
-from terraform.tests.emulator import answer_validation
+from terraform.tests.emulator import answer_for_step_functions
 
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"  # roles attach policies of AWS
 os.environ["MOTO_DOCKER_NETWORK_MODE"] = "host"  # a job reaches loopback, as the broker and the cloud do
 
-answer_validation()
+answer_for_step_functions()
 
 INTERVAL_ROWS = 50
 ROWS = 6000

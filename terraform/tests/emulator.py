@@ -1,4 +1,4 @@
-"""What the provider asks and the emulator does not answer: whether a state machine's definition can be parsed."""
+"""What the provider asks of Step Functions and the emulator does not answer: else the provider asks for ever."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguagePa
 from moto.stepfunctions.responses import StepFunctionResponse
 
 
-def answer_validation() -> None:
-    """Have the emulator answer ValidateStateMachineDefinition by its own parser; else the provider asks for ever."""
+def answer_for_step_functions() -> None:
+    """Have the emulator check a definition by its own parser, and list the versions that it keeps."""
     StepFunctionResponse.validate_state_machine_definition = _validate
+    StepFunctionResponse.list_state_machine_versions = _list_versions
 
 
 def _validate(self: Any) -> ActionResult:
@@ -21,3 +22,12 @@ def _validate(self: Any) -> ActionResult:
         finding = {"severity": "ERROR", "code": "SCHEMA_VALIDATION_FAILED", "message": str(wrong)}
         return ActionResult({"result": "FAIL", "diagnostics": [finding]})
     return ActionResult({"result": "OK", "diagnostics": []})
+
+
+def _list_versions(self: Any) -> ActionResult:
+    machine = self.stepfunction_backend.describe_state_machine(self._get_param("stateMachineArn"))
+    versions = [
+        {"stateMachineVersionArn": version.arn, "creationDate": version.creation_date}
+        for version in machine.versions.values()
+    ]
+    return ActionResult({"stateMachineVersions": versions})

@@ -9,7 +9,7 @@ import pytest
 
 from harness.plugin import not_run
 from processor.settings import SETTINGS
-from terraform import generate
+from terraform import cost, generate
 from terraform.tests.cli import HERE, ROOTS, Terraform, TerraformUnavailable
 
 OPTIONS = ("ecs-fargate", "batch-spot", "ec2-spot")
@@ -48,6 +48,22 @@ def test_every_variable_of_a_root_is_described_typed_and_checked(root: str) -> N
 
 def test_what_is_generated_is_up_to_date() -> None:
     assert generate.stale() == []
+
+
+def test_costs_are_those_of_the_measured_rates() -> None:
+    figures = (HERE.parent / "README.md").read_text(encoding="utf-8")
+    assert all(f"{rate:,}" in figures for rate in cost.RATES.values())
+    assert cost.tables() in (HERE / "README.md").read_text(encoding="utf-8")
+    for root in OPTIONS:
+        readme = (HERE / root / "README.md").read_text(encoding="utf-8")
+        three_hours, billion, _ = (sum(cost.items(root, case).values()) for case in cost.cases())
+        assert f"{three_hours:.2f} USD for three hours" in readme
+        assert f"{billion:.2f} USD for a billion rows" in readme
+
+
+def test_an_hour_of_the_architectures_task_is_two_vcpus_and_four_gigabytes() -> None:
+    (case, *_) = cost.cases()
+    assert cost.items("ecs-fargate", case)["machine"] == pytest.approx(3 * (2 * 0.04048 + 4 * 0.004445))
 
 
 @pytest.mark.parametrize("root", ROOTS)
