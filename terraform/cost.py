@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from processor.ports import Step
 from processor.step_lines import StepLines
 
-# USD in us-east-1, on demand, without free tiers. AWS's own price pages were out of reach; read elsewhere on the day
+# USD in us-east-1, on demand, without free tiers. AWS's own price pages were out of reach; read elsewhere, on the day
 # in brackets: Fargate, wring.co/blog/aws-fargate-pricing-guide (2026-03-10); NAT and its address,
-# cloudburn.io/blog/aws-nat-gateway-pricing (2026-02-24); DynamoDB, airbyte.com/data-engineering-resources/dynamodb-pricing
-# (2025-07-21); what a T3 costs above its baseline, the announcement of T3 (2018-08). t3.medium and the log are as in the
-# architecture's own table (2026-01-16). Metrics and alarms are from memory.
+# cloudburn.io/blog/aws-nat-gateway-pricing (2026-02-24); DynamoDB,
+# airbyte.com/data-engineering-resources/dynamodb-pricing (2025-07-21); metrics, signoz.io/guides/cloudwatch-pricing
+# (2026-02-15); what a T3 costs above its baseline, the announcement of T3 (2018-08). t3.medium and the log are as in
+# the architecture's own table (2026-01-16). An alarm's price was not looked up; it is lost in the sum.
 PRICES = {
     "fargate_vcpu_hour": 0.04048,
     "fargate_gb_hour": 0.004445,

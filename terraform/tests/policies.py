@@ -33,7 +33,7 @@ def findings(policy: str) -> list[str]:
 
 def allowed(policies: list[str], action: str, resource: str) -> bool:
     """Tell whether one of the policies allows the action on the resource, conditions left aside."""
-    results = [IAMPolicy(json.loads(policy)).is_action_permitted(action, resource=resource) for policy in policies]
+    results = [IAMPolicy(policy).is_action_permitted(action, resource=resource) for policy in policies]
     return PermissionResult.PERMITTED in results and PermissionResult.DENIED not in results
 
 

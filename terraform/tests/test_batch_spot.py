@@ -10,7 +10,7 @@ from chaos.schedule import KillAfterRecords
 from harness.history import Attempt
 from harness.partition import LiveReader
 from harness.wait import until
-from terraform.tests.containers import SIGKILLED, WITHIN_S, attempt, kill_when_it_moves, verdict_on
+from terraform.tests.containers import SIGKILLED, WITHIN_S, Moving, attempt, verdict_on
 from terraform.tests.deployed import EMULATOR_DRIFT, Deployed, inventory
 from terraform.tests.images import IMAGE
 from terraform.tests.made import MSK, assert_roles, assert_shared_parts
@@ -93,6 +93,7 @@ def run_job(deployed: Deployed, number: int, kill: KillAfterRecords | None) -> A
     """Submit the job as a person would, kill it or let it end, and read its lines where Batch has put them."""
     batch = deployed.client("batch")
     environment = [{"name": name, "value": value} for name, value in deployed.in_the_place_of_aws.items()]
+    moving = Moving(deployed)
     submitted = batch.submit_job(
         jobName="run",
         jobQueue=deployed.outputs["job_queue"],
@@ -101,7 +102,7 @@ def run_job(deployed: Deployed, number: int, kill: KillAfterRecords | None) -> A
     )["jobId"]
     if kill:
         container = until(lambda: container_of(submitted), within_s=WITHIN_S, what="the job's container")
-        kill_when_it_moves(deployed, container, kill.records)
+        moving.kill_after(container, kill.records)
 
     def ended() -> dict[str, Any] | None:
         job = batch.describe_jobs(jobs=[submitted])["jobs"][0]

@@ -14,7 +14,7 @@ from chaos.schedule import KillAfterRecords
 from harness.history import Attempt
 from harness.partition import LiveReader
 from harness.wait import until
-from terraform.tests.containers import WITHIN_S, attempt, kill_when_it_moves, verdict_on
+from terraform.tests.containers import WITHIN_S, Moving, attempt, verdict_on
 from terraform.tests.deployed import EMULATOR_DRIFT, Deployed, inventory
 from terraform.tests.images import IMAGE, LABEL
 from terraform.tests.made import MSK, assert_filters_understand, assert_roles, assert_shared_parts
@@ -63,7 +63,7 @@ def test_stopped_and_killed_container_leaves_every_row_once(deployed: Deployed, 
         verdict = verdict_on(deployed, attempts, live, kill)
     assert verdict.validity == "valid", verdict.summary
     refused, refused_lines = run_task(deployed, 4, "", DELIVERY="at-least-once")  # not as the job began
-    assert refused.exit_code == 2
+    assert refused.exit_code == 6
     assert_filters_understand(deployed, [line for run in lines for line in run] + refused_lines)
 
 
@@ -71,6 +71,7 @@ def run_task(deployed: Deployed, number: int, strike: str, **overrides: str) -> 
     """Start the applied container as ECS does, and strike it once it has sent five hundred records."""
     (definition,) = task_definition(deployed)["containerDefinitions"]
     environment = {pair["name"]: pair["value"] for pair in definition["environment"]}
+    moving = Moving(deployed)
     container = docker.from_env().containers.run(
         definition["image"],
         definition["command"],
@@ -82,7 +83,7 @@ def run_task(deployed: Deployed, number: int, strike: str, **overrides: str) -> 
     )
     try:
         if strike == "kill":
-            kill_when_it_moves(deployed, container, 500)
+            moving.kill_after(container, 500)
         elif strike == "stop":
             is_at_work = lambda: b'"committed"' in container.logs(stderr=False)  # noqa: E731
             until(is_at_work, within_s=WITHIN_S, what="a committed batch")
@@ -115,7 +116,7 @@ def test_schedule_starts_the_state_machine(deployed: Deployed) -> None:
     assert schedule["Target"]["Arn"] == deployed.outputs["state_machine_arn"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def states(deployed: Deployed) -> Iterator[Any]:
     """Step Functions of the emulator, with its interpreter switched on."""
     from moto.core.config import default_user_config  # noqa: PLC0415
@@ -142,9 +143,11 @@ def test_restarts_follow_the_exit_code(
 ) -> None:
     # The emulator runs no containers: in the place of the task stands a branch that ends as the task would.
     run = machine["States"]["Run"]
-    ends = {"Type": "Fail", "Error": "States.TaskFailed", "Cause": json.dumps(end)}
-    branch = {"StartAt": "End", "States": {"End": ends}}
-    stand_in = {"Type": "Parallel", "Branches": [branch], **{key: run[key] for key in ("ResultPath", "Catch", "Next")}}
+    # A branch cannot raise a name of the States themselves, so it has another, and the copy catches that.
+    assert run["Catch"][0]["ErrorEquals"] == ["States.TaskFailed"]
+    branch = {"StartAt": "End", "States": {"End": {"Type": "Fail", "Error": "TaskFailed", "Cause": json.dumps(end)}}}
+    catch = [{**run["Catch"][0], "ErrorEquals": ["TaskFailed"]}, *run["Catch"][1:]]
+    stand_in = {"Type": "Parallel", "Branches": [branch], "ResultPath": None, "Catch": catch, "Next": run["Next"]}
     definition = {**machine, "States": {**machine["States"], "Run": stand_in}}
     name = f"end-{TASK_ENDS.index((end, error))}"
     role = deployed.client("iam").list_roles()["Roles"][0]["Arn"]
