@@ -89,7 +89,15 @@ def inventory(client: Callable[[str], Any]) -> set[str]:
                 gone = isinstance(one, dict) and _state(one) in _GONE
                 if not gone:
                     found.add(f"{service} {one[name] if isinstance(one, dict) else one}")
+    found |= {f"ecs {cluster}" for cluster in _active_clusters(client("ecs"))}
     return {name for name in found if not any(own in name for own in OF_THE_EMULATOR)}
+
+
+def _active_clusters(ecs: Any) -> Iterator[str]:
+    """Yield the clusters that are not deleted: ECS lists those too, for a while."""
+    for cluster in ecs.describe_clusters(clusters=ecs.list_clusters()["clusterArns"])["clusters"]:
+        if cluster["status"] != "INACTIVE":
+            yield cluster["clusterArn"]
 
 
 _GONE = {"deleted", "terminated", "shutting-down", "INACTIVE", "DELETED"}
@@ -107,7 +115,6 @@ _LISTED = (
     ("iam", "list_roles", "Roles", "RoleName"),
     ("iam", "list_instance_profiles", "InstanceProfiles", "InstanceProfileName"),
     ("ecr", "describe_repositories", "repositories", "repositoryName"),
-    ("ecs", "list_clusters", "clusterArns", ""),
     ("ecs", "list_task_definitions", "taskDefinitionArns", ""),
     ("batch", "describe_compute_environments", "computeEnvironments", "computeEnvironmentName"),
     ("batch", "describe_job_queues", "jobQueues", "jobQueueName"),
