@@ -25,6 +25,8 @@ module "network" {
   existing_vpc = var.existing_vpc
   cidr         = var.vpc_cidr
   kafka_ports  = var.kafka_ports
+
+  msk_security_group_id = var.msk_security_group_id
 }
 
 module "job" {

@@ -29,7 +29,7 @@ output "alarm_topic_arn" {
 }
 
 output "msk_security_group_id" {
-  description = "For brokers: takes connections of the processor."
+  description = "Of brokers: takes connections of the processor."
   value       = module.network.msk_security_group_id
 }
 

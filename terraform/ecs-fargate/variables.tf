@@ -131,6 +131,17 @@ variable "kafka_ports" {
   }
 }
 
+variable "msk_security_group_id" {
+  description = "Group of brokers that are there, as of the root `msk`; it is told to take connections of the processor."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.msk_security_group_id == null ? true : startswith(var.msk_security_group_id, "sg-")
+    error_message = "It must begin with sg-."
+  }
+}
+
 variable "msk_cluster_arn" {
   description = "MSK cluster with IAM authentication on which the processor is given rights."
   type        = string

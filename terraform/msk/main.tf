@@ -33,6 +33,20 @@ resource "aws_cloudwatch_log_group" "brokers" {
   retention_in_days = 30
 }
 
+# Nobody comes in until an option is told of this group: it adds the rules for its processor.
+resource "aws_security_group" "brokers" {
+  name_prefix = "${var.name}-msk-"
+  description = "Brokers: from the processor, and from nowhere else"
+  vpc_id      = var.vpc_id
+}
+
+resource "aws_vpc_security_group_egress_rule" "brokers" {
+  security_group_id = aws_security_group.brokers.id
+  description       = "Everywhere"
+  cidr_ipv4         = "0.0.0.0/0"
+  ip_protocol       = "-1"
+}
+
 resource "aws_msk_cluster" "this" {
   cluster_name           = var.name
   kafka_version          = var.kafka_version
@@ -41,7 +55,7 @@ resource "aws_msk_cluster" "this" {
   broker_node_group_info {
     instance_type   = var.broker_type
     client_subnets  = var.private_subnet_ids
-    security_groups = [var.security_group_id]
+    security_groups = [aws_security_group.brokers.id]
 
     storage_info {
       ebs_storage_info {

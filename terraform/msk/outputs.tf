@@ -11,3 +11,8 @@ output "bootstrap_servers" {
     iam   = aws_msk_cluster.this.bootstrap_brokers_sasl_iam
   }[var.authentication]
 }
+
+output "security_group_id" {
+  description = "Of the brokers, for `msk_security_group_id`."
+  value       = aws_security_group.brokers.id
+}

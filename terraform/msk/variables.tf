@@ -32,14 +32,14 @@ variable "private_subnet_ids" {
   }
 }
 
-variable "security_group_id" {
-  description = "Of the brokers: `msk_security_group_id` of the option that you use, or your own."
+variable "vpc_id" {
+  description = "Network of the subnets."
   type        = string
   nullable    = false
 
   validation {
-    condition     = startswith(var.security_group_id, "sg-")
-    error_message = "It must begin with sg-."
+    condition     = startswith(var.vpc_id, "vpc-")
+    error_message = "It must begin with vpc-."
   }
 }
 

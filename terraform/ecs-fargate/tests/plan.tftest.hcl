@@ -230,6 +230,29 @@ run "refuses_a_port_that_is_not_kafkas" {
   expect_failures = [var.kafka_ports]
 }
 
+run "brokers_that_are_there_are_told_to_take_connections" {
+  command = apply
+
+  variables {
+    msk_security_group_id = "sg-1"
+  }
+
+  assert {
+    condition     = output.msk_security_group_id == "sg-1" && module.network.kafka_rules == { "9092" = "sg-1", "9094" = "sg-1" }
+    error_message = "The group of the brokers gets the rules, and none is made."
+  }
+}
+
+run "refuses_a_group_that_is_none" {
+  command = plan
+
+  variables {
+    msk_security_group_id = "default"
+  }
+
+  expect_failures = [var.msk_security_group_id]
+}
+
 run "refuses_a_cluster_that_is_no_arn" {
   command = plan
 

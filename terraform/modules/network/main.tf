@@ -1,4 +1,4 @@
-# Where the processor runs: two or three zones, each with a public and a private subnet, or a network that is there.
+# Where the processor runs: two zones, each with a public and a private subnet, or a network that is there.
 
 data "aws_availability_zones" "here" {
   count = local.own ? 1 : 0
@@ -13,11 +13,11 @@ data "aws_availability_zones" "here" {
 data "aws_region" "here" {}
 
 locals {
-  own     = var.existing_vpc == null
-  zones   = local.own ? slice(data.aws_availability_zones.here[0].names, 0, var.zone_count) : []
-  nats    = local.own ? (var.nat_per_zone ? var.zone_count : 1) : 0
-  vpc_id  = local.own ? aws_vpc.this[0].id : var.existing_vpc.vpc_id
-  subnets = local.own ? aws_subnet.private[*].id : var.existing_vpc.private_subnet_ids
+  own       = var.existing_vpc == null
+  zones     = local.own ? slice(data.aws_availability_zones.here[0].names, 0, 2) : []
+  vpc_id    = local.own ? aws_vpc.this[0].id : var.existing_vpc.vpc_id
+  msk_group = var.msk_security_group_id == null ? aws_security_group.msk[0].id : var.msk_security_group_id
+  subnets   = local.own ? aws_subnet.private[*].id : var.existing_vpc.private_subnet_ids
 }
 
 # ---------------------------------------------------------------------------------------------------------- the VPC
@@ -65,8 +65,9 @@ resource "aws_internet_gateway" "this" {
   tags   = { Name = var.name }
 }
 
+# One for both zones: cheaper than two, and its zone's end is the end of the run's way out, not of a row.
 resource "aws_eip" "nat" {
-  count = local.nats
+  count = local.own ? 1 : 0
 
   domain     = "vpc"
   tags       = { Name = "${var.name}-nat" }
@@ -74,10 +75,10 @@ resource "aws_eip" "nat" {
 }
 
 resource "aws_nat_gateway" "this" {
-  count = local.nats
+  count = local.own ? 1 : 0
 
-  allocation_id = aws_eip.nat[count.index].id
-  subnet_id     = aws_subnet.public[count.index].id
+  allocation_id = aws_eip.nat[0].id
+  subnet_id     = aws_subnet.public[0].id
   tags          = { Name = var.name }
 }
 
@@ -115,7 +116,7 @@ resource "aws_route" "to_the_nat" {
 
   route_table_id         = aws_route_table.private[count.index].id
   destination_cidr_block = "0.0.0.0/0"
-  nat_gateway_id         = aws_nat_gateway.this[min(count.index, local.nats - 1)].id
+  nat_gateway_id         = aws_nat_gateway.this[0].id
 }
 
 resource "aws_route_table_association" "private" {
@@ -157,6 +158,8 @@ resource "aws_vpc_security_group_egress_rule" "processor" {
 }
 
 resource "aws_security_group" "msk" {
+  count = var.msk_security_group_id == null ? 1 : 0
+
   name_prefix = "${var.name}-msk-"
   description = "Brokers: from the processor, and from nowhere else"
   vpc_id      = local.vpc_id
@@ -170,7 +173,7 @@ resource "aws_security_group" "msk" {
 resource "aws_vpc_security_group_ingress_rule" "msk" {
   for_each = toset([for port in var.kafka_ports : tostring(port)])
 
-  security_group_id            = aws_security_group.msk.id
+  security_group_id            = local.msk_group
   referenced_security_group_id = aws_security_group.processor.id
   description                  = "Kafka, from the processor"
   from_port                    = tonumber(each.key)
@@ -179,7 +182,9 @@ resource "aws_vpc_security_group_ingress_rule" "msk" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "msk" {
-  security_group_id = aws_security_group.msk.id
+  count = var.msk_security_group_id == null ? 1 : 0
+
+  security_group_id = aws_security_group.msk[0].id
   description       = "Everywhere"
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "-1"

@@ -18,10 +18,15 @@ output "processor_security_group_id" {
 
 output "msk_security_group_id" {
   description = "For brokers: takes connections of the processor."
-  value       = aws_security_group.msk.id
+  value       = local.msk_group
 }
 
 output "made_subnets" {
   description = "Number of subnets that were made; 0 in a network that is there."
   value       = length(aws_subnet.private) + length(aws_subnet.public)
+}
+
+output "kafka_rules" {
+  description = "The group of brokers that takes connections of the processor, by port."
+  value       = { for port, rule in aws_vpc_security_group_ingress_rule.msk : port => rule.security_group_id }
 }

@@ -20,28 +20,15 @@ variable "cidr" {
   nullable    = false
 }
 
-variable "zone_count" {
-  description = "Availability zones; Spot and MSK want two at least."
-  type        = number
-  default     = 2
-  nullable    = false
-
-  validation {
-    condition     = contains([2, 3], var.zone_count)
-    error_message = "It must be 2 or 3."
-  }
-}
-
-variable "nat_per_zone" {
-  description = "A NAT gateway in each zone. One for all is cheaper, and its zone's end is the end of the run's way out."
-  type        = bool
-  default     = false
-  nullable    = false
-}
-
 variable "kafka_ports" {
   description = "Ports of the brokers that the processor may reach: 9092 plaintext, 9094 TLS, 9096 SCRAM, 9098 IAM."
   type        = set(number)
   default     = [9092, 9094]
   nullable    = false
+}
+
+variable "msk_security_group_id" {
+  description = "Group of brokers that are there; it is told to take connections of the processor."
+  type        = string
+  default     = null
 }

@@ -7,7 +7,7 @@ mock_provider "aws" {
 variables {
   region             = "eu-central-1"
   private_subnet_ids = ["subnet-1", "subnet-2", "subnet-3"]
-  security_group_id  = "sg-1"
+  vpc_id             = "vpc-1"
 }
 
 run "cluster_keeps_what_it_acknowledged" {
@@ -50,14 +50,14 @@ run "refuses_two_subnets" {
   expect_failures = [var.private_subnet_ids]
 }
 
-run "refuses_a_group_that_is_none" {
+run "refuses_a_network_that_is_none" {
   command = plan
 
   variables {
-    security_group_id = "default"
+    vpc_id = "default"
   }
 
-  expect_failures = [var.security_group_id]
+  expect_failures = [var.vpc_id]
 }
 
 run "refuses_a_kafka_that_does_not_verify_transactions" {
