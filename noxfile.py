@@ -161,7 +161,7 @@ def terraform(session: nox.Session) -> None:
     install(session, "terraform")
     session.run("python", "-m", "terraform.tests.images")
     apart = ("-n", "3", "--dist", "loadfile", "--timeout=600")  # an option is applied once for all tests of its file
-    session.run("python", "-m", "pytest", "terraform/tests", *apart, *session.posargs)
+    session.run("python", "-m", "pytest", "terraform/tests", *apart, "--durations=15", *session.posargs)
 
 
 @nox.session(default=False)

@@ -69,13 +69,9 @@ class Terraform:
         )
         shutil.copy2(HERE.parent / "constraints.txt", folder)
         self.root = folder / "terraform" / root
-        rc = folder / "terraform.rc"
-        mirror = find_mirror()
-        method = "direct {}" if mirror is None else f'filesystem_mirror {{ path = "{mirror}" }}'
-        rc.write_text(f"provider_installation {{\n  {method}\n}}\n", encoding="utf-8")
         self.environment = {
             **os.environ,
-            "TF_CLI_CONFIG_FILE": str(rc),
+            **_from_mirror(folder / "terraform.rc"),
             "TF_IN_AUTOMATION": "1",
             "AWS_EC2_METADATA_DISABLED": "true",
             **(environment or {}),
@@ -119,6 +115,15 @@ class Terraform:
         self.run("plan", "-input=false", "-out=again")
         plan = json.loads(self.run("show", "-json", "again").stdout)
         return {difference for change in plan.get("resource_changes", []) for difference in _differences(change)}
+
+
+def _from_mirror(rc: Path) -> dict[str, str]:
+    """Return the variable that sends Terraform to a mirror; without one, nothing: this machine's own settings count."""
+    mirror = find_mirror()
+    if mirror is None:
+        return {}
+    rc.write_text(f'provider_installation {{\n  filesystem_mirror {{ path = "{mirror}" }}\n}}\n', encoding="utf-8")
+    return {"TF_CLI_CONFIG_FILE": str(rc)}
 
 
 def _differences(change: Mapping[str, Any]) -> Iterator[str]:
