@@ -27,6 +27,8 @@ USER_DATA_BYTES = 16 * 1024
 
 def extra() -> dict[str, object]:
     WHEELS.mkdir(parents=True, exist_ok=True)
+    for older in WHEELS.glob("*.whl"):
+        older.unlink()
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(WHEELS), str(REPOSITORY)]
     subprocess.run(pip, check=True)
     (wheel,) = WHEELS.glob("csv_to_kafka-*.whl")
