@@ -5,7 +5,7 @@
 ARG BASE=python:3.12-slim
 
 FROM ${BASE} AS build
-ARG EXTRAS=[fast]
+ARG EXTRAS=[fast,msk-iam,zstd]
 WORKDIR /src
 COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY processor ./processor

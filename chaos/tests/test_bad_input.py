@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import math
-from collections.abc import Callable, Iterator, Mapping
+import signal
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
+from chaos.job import VICTIM
 from chaos.tests.conftest import PROCESSOR, Start
+from chaos.victim import VARIABLE
 from harness.broker import Broker
 from harness.broker.jvm import JvmBroker
 from harness.cloud import Cloud
@@ -152,14 +155,19 @@ def guarded() -> Iterator[Broker]:
 
 
 def deny(
-    broker: Broker, kind: ResourceType, name: str, operation: ACLOperation, principal: str = "User:ANONYMOUS"
+    broker: Broker,
+    kind: ResourceType,
+    name: str,
+    operation: ACLOperation,
+    principal: str = "User:ANONYMOUS",
+    allowing: Collection[ACLOperation] = (ACLOperation.DESCRIBE,),
 ) -> None:
     admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
     pattern = ResourcePattern(kind, name)
     everyone = {"principal": principal, "host": "*", "resource_pattern": pattern}
-    allowed = ACL(operation=ACLOperation.DESCRIBE, permission_type=ACLPermissionType.ALLOW, **everyone)
+    allowed = [ACL(operation=right, permission_type=ACLPermissionType.ALLOW, **everyone) for right in allowing]
     denied = ACL(operation=operation, permission_type=ACLPermissionType.DENY, **everyone)
-    made = admin.create_acls([allowed, denied])
+    made = admin.create_acls([*allowed, denied])
     assert not made["failed"], made
     admin.close()
 
@@ -188,3 +196,27 @@ def test_a_missing_right_on_kafka_is_one_clear_error(
         assert run.stderr.count("\n") == 1, run.stderr
         assert "Kafka refuses" in run.stderr
         assert topic in run.stderr
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_missing_right_to_read_the_topic_is_one_clear_error_of_the_first_resume(
+    guarded: Broker, cloud: Cloud, client: str
+) -> None:
+    """Until there is a committed record to look for, nothing is read."""
+    with World(broker=guarded, cloud=cloud) as world:
+        topic = world.create_topic()
+        others = (ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS, ACLOperation.WRITE)
+        deny(guarded, ResourceType.TOPIC, topic, ACLOperation.READ, allowing=others)
+        environment = {
+            **world.environment(topic=topic, source=world.upload("rows.csv", CSV), job_id=topic),
+            "KAFKA_CLIENT": client,
+            "CHECKPOINT_INTERVAL": "1",
+        }
+        dead = Target(VICTIM, {**environment, VARIABLE: "step:saved:1"})
+        assert dead.wait(within_s=90).signal == signal.SIGKILL, dead.stderr
+        end = offsets(world.broker.bootstrap_servers, topic).end
+        run = Target(PROCESSOR, environment, number=2)
+        assert run.wait(within_s=90).exit_code == 2, run.stderr
+        assert run.stderr.count("\n") == 1, run.stderr
+        assert "Kafka refuses" in run.stderr
+        assert offsets(world.broker.bootstrap_servers, topic).end <= end + 1  # the dead run's abort marker at most

@@ -66,6 +66,7 @@ module "shared" {
   kafka_topic        = var.kafka_topic
   kafka_name         = module.job.kafka_name
   msk_cluster_arn    = var.msk_cluster_arn
+  secret_arns        = [for name, value in var.settings : value if endswith(name, "_FROM") && startswith(value, "arn:")]
 }
 
 module "monitoring" {

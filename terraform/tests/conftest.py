@@ -18,6 +18,7 @@ from terraform.tests import images
 from terraform.tests.cli import TerraformUnavailable, require_terraform
 from terraform.tests.deployed import Deployed, deploy
 from terraform.tests.emulator import answer_for_step_functions
+from terraform.tests.policies import SECRET
 
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"  # roles attach policies of AWS
 os.environ["MOTO_DOCKER_NETWORK_MODE"] = "host"  # a job reaches loopback, as the broker and the cloud do
@@ -56,7 +57,11 @@ def image() -> str:
 def job() -> Job:
     """Six thousand rows of every kind but the huge ones, in transactions of fifty."""
     workload = generate(61, rows=ROWS, shape=Shape(columns=3))
-    settings = {"CHECKPOINT_INTERVAL": str(INTERVAL_ROWS), "KAFKA_COMPRESSION": "lz4"}
+    settings = {
+        "CHECKPOINT_INTERVAL": str(INTERVAL_ROWS),
+        "KAFKA_COMPRESSION": "lz4",
+        "KAFKA_SASL_PASSWORD_FROM": SECRET,
+    }
     return Job(workload.csv, workload.values("json"), client="confluent", settings=settings)
 
 

@@ -10,6 +10,9 @@ from moto.iam.access_control import IAMPolicy, PermissionResult
 
 from terraform.tests.deployed import Deployed
 
+# Named in the settings of every option, so that its role may read it. Nobody asks for it: the broker is plaintext.
+SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:AmazonMSK_rows-AbCdEf"
+
 
 def role_policies(deployed: Deployed) -> dict[str, list[str]]:
     """Return the inline policies of every role that was made, by the role's description."""
@@ -69,6 +72,9 @@ def assert_processor_rights(deployed: Deployed, who: str) -> None:
         ("dynamodb:Scan", table): False,
         ("dynamodb:DeleteTable", table): False,
         ("dynamodb:UpdateItem", f"{table}-of-another"): False,
+        ("secretsmanager:GetSecretValue", SECRET): True,
+        ("secretsmanager:GetSecretValue", f"{SECRET}-of-another"): False,
+        ("secretsmanager:PutSecretValue", SECRET): False,
         ("iam:PassRole", f"arn:aws:iam::{account}:role/any"): False,
     }
     seen = {asked: allowed(policies, *asked) for asked in table_of_rights}

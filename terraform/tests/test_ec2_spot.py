@@ -17,6 +17,7 @@ from terraform.tests.containers import attempt, verdict_on
 from terraform.tests.deployed import EMULATOR_DRIFT, Deployed, inventory
 from terraform.tests.images import LABEL, REPOSITORY, build_recorder
 from terraform.tests.made import MSK, assert_roles, assert_shared_parts
+from terraform.tests.policies import SECRET
 
 ROOT = "ec2-spot"
 WHEELS = REPOSITORY / "build" / "terraform-tests"
@@ -33,7 +34,7 @@ def extra() -> dict[str, object]:
     subprocess.run(pip, check=True)
     (wheel,) = WHEELS.glob("csv_to_kafka-*.whl")
     # Small transactions: the run has to last for some looks at the metadata service, one each two seconds.
-    settings = {"CHECKPOINT_INTERVAL": "5", "KAFKA_COMPRESSION": "lz4"}
+    settings = {"CHECKPOINT_INTERVAL": "5", "KAFKA_COMPRESSION": "lz4", "KAFKA_SASL_PASSWORD_FROM": SECRET}
     return {"msk_cluster_arn": MSK, "wheel_path": str(wheel), "restart_wait_s": 1, "settings": settings}
 
 

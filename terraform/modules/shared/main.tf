@@ -105,6 +105,16 @@ data "aws_iam_policy_document" "processor" {
   }
 
   dynamic "statement" {
+    for_each = length(var.secret_arns) == 0 ? [] : [var.secret_arns]
+
+    content {
+      sid       = "ReadItsSecrets"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = statement.value
+    }
+  }
+
+  dynamic "statement" {
     for_each = local.msk == null ? [] : [local.msk]
 
     content {
@@ -123,7 +133,7 @@ data "aws_iam_policy_document" "processor" {
         "kafka-cluster:DescribeTopic",
         "kafka-cluster:DescribeTopicDynamicConfiguration",
         "kafka-cluster:WriteData",
-        "kafka-cluster:ReadData", # a rebuild compares what is there with the object
+        "kafka-cluster:ReadData", # a resume looks for the last committed record
       ]
       resources = ["${statement.value.before}:topic/${statement.value.name}/${statement.value.id}/${var.kafka_topic}"]
     }

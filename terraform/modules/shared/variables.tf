@@ -60,3 +60,10 @@ variable "msk_cluster_arn" {
   type        = string
   default     = null
 }
+
+variable "secret_arns" {
+  description = "Secrets in Secrets Manager that the processor may read; under a key of your own it needs kms:Decrypt too."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
