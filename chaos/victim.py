@@ -95,6 +95,10 @@ class StrikingSink:
         """See `ports.Sink`."""
         return self._inner.records(start_offset)
 
+    def check(self, batch: Batch) -> None:
+        """See `ports.Sink`."""
+        self._inner.check(batch)
+
     def fence(self) -> None:
         """See `ports.Sink`."""
         self._inner.fence()

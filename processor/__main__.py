@@ -32,18 +32,34 @@ Assemble: TypeAlias = Callable[[Settings, Observer, StopSignal], CSVToKafkaProce
 
 DRAIN_WITHIN_S = 20.0  # Fargate kills 30 s after SIGTERM
 LOOK_AGAIN_S = 0.1
+HELP_FLAGS = {"-h", "--help"}
+COMMANDS = {
+    "run": "move the rows; goes on where an earlier run ended",
+    "status": "say how far a job is, or all of them",
+    "verify": "compare the partition with the object, row by row",
+    "reset": "let a job go on from its start, or from another row",
+    "completion": "print what makes a shell complete these commands",
+}
 GARBAGE_OBJECTS = 200_000  # alive and new, before a search for cycles
 
 
 def main(arguments: Sequence[str] | None = None, assemble: Assemble = build_processor) -> int:
     """Run the command; return its exit code. `assemble` turns settings into a run that is ready to start."""
-    flags = vars(_parser().parse_args(arguments))
+    given = sys.argv[1:] if arguments is None else arguments
+    flags = vars(parser_for(given).parse_args(given))
     logging.getLogger().addHandler(logging.NullHandler())  # libraries stay silent: the step lines are the log
     try:
-        return run(flags, os.environ, assemble)
+        if flags["command"] == "run" and not flags["dry_run"]:
+            return run(flags, os.environ, assemble)
+        from processor.ops.commands import carry_out  # noqa: PLC0415  # `run` needs nothing of it
+
+        return carry_out(flags, os.environ)
     except ProcessorError as error:
         print("csv-to-kafka:", *str(error).split(), file=sys.stderr)  # one line, whatever a vendor's message holds
         return error.exit_code
+    except KeyboardInterrupt:  # `run` has a handler of its own
+        print("csv-to-kafka: stopped", file=sys.stderr)
+        return 128 + signal.SIGINT
     except Exception as error:  # noqa: BLE001  # the last resort: a bug gets its own exit code
         traceback.print_exc()
         print(f"csv-to-kafka: unexpected, please report: {error!r}", file=sys.stderr)
@@ -72,14 +88,26 @@ def _collect_less_garbage() -> None:
     gc.set_threshold(GARBAGE_OBJECTS)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser_for(given: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser for these words: a command for operators gets its flags only where it is one of them."""
     parser = argparse.ArgumentParser(
         prog="csv-to-kafka",
         description="Move the rows of one CSV object in S3 into one Kafka partition, in file order, each exactly once.",
     )
+    parser.epilog = "csv-to-kafka COMMAND --help explains a command. Every flag has an environment variable."
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True)
-    add_flags(commands.add_parser("run", help="move the rows; goes on where an earlier run ended"))
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
+    for name, meaning in COMMANDS.items():
+        command = commands.add_parser(name, help=meaning)
+        if name == "run":
+            command.add_argument(
+                "--dry-run", action="store_true", help="look at everything, name bad rows, send nothing"
+            )
+            add_flags(command)
+        if name in given and (name != "run" or not HELP_FLAGS.isdisjoint(given)):
+            from processor.ops.commands import add_arguments  # noqa: PLC0415  # as above
+
+            add_arguments(name, command)
     return parser
 
 

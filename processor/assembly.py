@@ -63,6 +63,12 @@ def build_sink(client: str, settings: SinkSettings) -> Sink:
     return ConfluentSink(settings)
 
 
+def build_secured_sink(settings: Settings) -> Sink:
+    """Return the sink with the secrets that it needs. Raises BadSetting, and as `read_secrets`."""
+    security = read_secrets(settings.sink.security, settings.secret_places, os.environ)
+    return build_sink(settings.client, replace(settings.sink, security=security))
+
+
 def build_processor(
     settings: Settings,
     observer: Observer,
@@ -72,10 +78,9 @@ def build_processor(
     saving: Callable[[Save], AbstractContextManager[Save]] = beside,
 ) -> CSVToKafkaProcessor:
     """Return a run that is ready to start; nothing has been asked of anybody yet. `around` may wrap the sink."""
-    security = read_secrets(settings.sink.security, settings.secret_places, os.environ)
     return CSVToKafkaProcessor(
         build_source(settings),
-        around(build_sink(settings.client, replace(settings.sink, security=security))),
+        around(build_secured_sink(settings)),
         build_checkpoints(settings),
         observer,
         rules=JobRules(settings.sink.delivery, settings.shape),

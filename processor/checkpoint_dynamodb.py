@@ -40,7 +40,7 @@ class CheckpointManager:
         if attributes is None:
             return None
         try:
-            return _decode(attributes)
+            return decode(attributes)
         except (KeyError, ValueError, InvalidValue) as error:
             raise Contradiction(
                 f"the item {self._job_id!r} in table {self._table!r} is not a checkpoint of ours: {error!r}",
@@ -53,6 +53,8 @@ class CheckpointManager:
             seen = self.read()
             epoch = seen.lease.epoch if seen else 0
             changes: dict[str, object] = {"epoch": epoch + 1, "owner": self._owner, "status": Status.RUNNING}
+            # What a rate can be worked out from, beside `last_line` and `updated_at`.
+            changes |= {"claimed_at": _now(), "claimed_line": seen.position.row if seen else 0}
             if seen is None:
                 changes |= {"last_line": 0, "byte_offset": 0, "skipped": 0}
             condition = "epoch = :seen" if seen else "attribute_not_exists(job_id)"
@@ -70,24 +72,23 @@ class CheckpointManager:
 
     def begin(self, start: JobStart, position: Position, *, next_offset: int | None = None) -> None:
         """Save what the job is pinned to; see `ports.Checkpoints`."""
-        self._write(
-            {
-                "source": start.source_url,
-                "etag": start.pins.etag,
-                "version_id": start.pins.version_id or "",
-                "cluster_id": start.destination.cluster_id,
-                "topic_id": start.destination.topic_id,
-                "partition": start.destination.partition,
-                "shape": start.shape,
-                "start_offset": start.start_offset,
-                "next_offset": max(start.start_offset, 0) if next_offset is None else next_offset,
-            },
-            position,
-        )
+        self._write(_begun(start, next_offset), position)
 
     def save(self, position: Position, *, next_offset: int | None) -> None:
         """Save the position of committed rows; see `ports.Checkpoints`."""
         self._write({} if next_offset is None else {"next_offset": next_offset}, position)
+
+    def restart(self, start: JobStart, position: Position) -> Lease:
+        """Move the job; see `ports.Checkpoints`. An epoch of its own, within which no checkpoint goes back."""
+        lease = Lease(self._epoch + 1, self._owner)
+        changes = _begun(start, None) | _placed(position) | {"epoch": lease.epoch, "status": Status.STOPPED}
+        values: dict[str, object] = {":mine": self._epoch, ":me": self._owner}
+        if not self._update(changes, "epoch = :mine AND #owner = :me", values, remove=("rows", "error")):
+            now = self.read()
+            if now is None or now.lease != lease:  # else the answer was lost, and the request sent once more
+                self._explain_refusal(None)
+        self._epoch = lease.epoch
+        return lease
 
     def finish(self, status: Status, *, rows: int | None = None, error: str | None = None) -> None:
         """Write how the run ended; see `ports.Checkpoints`."""
@@ -106,11 +107,7 @@ class CheckpointManager:
             condition += " AND #status <> :completed"
             values[":completed"] = Status.COMPLETED
         if position is not None:
-            changes |= {
-                "last_line": position.row,
-                "byte_offset": position.byte_offset,
-                "skipped": position.skipped,
-            }
+            changes |= _placed(position)
             condition += " AND last_line <= :last_line"
         if "start_offset" not in changes and (position is not None or changes.get("status") is Status.COMPLETED):
             # A claim of ours that was sent twice can make a deleted item anew behind our back: it is not begun.
@@ -151,14 +148,14 @@ class CheckpointManager:
                 )
             )
         except (ClientError, BotoCoreError, HTTPClientError, ValueError) as error:
-            raise self._translated(error, "dynamodb:GetItem") from error
+            raise translated(error, self._table, needs="dynamodb:GetItem") from error
         return answer.get("Item")
 
     def _update(
         self, changes: Mapping[str, object], condition: str, values: Mapping[str, object], remove: tuple[str, ...] = ()
     ) -> bool:
         """Set attributes under a condition; return whether it held. Names go by placeholders: many are reserved."""
-        changes = {**changes, "updated_at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        changes = {**changes, "updated_at": _now()}
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changes)
         if remove:
             expression += " REMOVE " + ", ".join(f"#{name}" for name in remove)
@@ -178,34 +175,60 @@ class CheckpointManager:
         except ClientError as error:
             if error_code(error) == "ConditionalCheckFailedException":
                 return False
-            raise self._translated(error, "dynamodb:UpdateItem") from error
+            raise translated(error, self._table, needs="dynamodb:UpdateItem") from error
         except (BotoCoreError, HTTPClientError, ValueError) as error:
-            raise self._translated(error, "dynamodb:UpdateItem") from error
+            raise translated(error, self._table, needs="dynamodb:UpdateItem") from error
         return True
 
     def _ask(self, request: Callable[[], T]) -> T:
         """Send a request again whose answer was cut; botocore itself does so for an answer that never began."""
         return insisted(request, passing=lambda error: isinstance(error, ConnectionClosedError), timeout_s=CUT_AGAIN_S)
 
-    def _translated(self, error: Exception, needs: str) -> ProcessorError:
-        if access_refused(error):
-            return refusal(error, f"table {self._table!r}", needs=needs)
-        if isinstance(error, ClientError) and error_code(error) == "ResourceNotFoundException":
-            return PlaceMissing(
-                f"there is no table {self._table!r}", hint="check --checkpoint-table and the region; its key is job_id"
-            )
-        if isinstance(error, ClientError) and error_code(error) == "ValidationException":
-            return PlaceMissing(
-                f"table {self._table!r} does not take our items: {error}", hint="its only key must be job_id (string)"
-            )
-        return CheckpointUnavailable(f"table {self._table!r}: {error}", hint="start the same command again")
+
+def translated(error: Exception, table: str, *, needs: str) -> ProcessorError:
+    """Say in our own words what DynamoDB or the way to it said; `needs` is the permission of the request."""
+    if access_refused(error):
+        return refusal(error, f"table {table!r}", needs=needs)
+    if isinstance(error, ClientError) and error_code(error) == "ResourceNotFoundException":
+        return PlaceMissing(
+            f"there is no table {table!r}", hint="check --checkpoint-table and the region; its key is job_id"
+        )
+    if isinstance(error, ClientError) and error_code(error) == "ValidationException":
+        return PlaceMissing(
+            f"table {table!r} does not take our items: {error}", hint="its only key must be job_id (string)"
+        )
+    return CheckpointUnavailable(f"table {table!r}: {error}", hint="start the same command again")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _begun(start: JobStart, next_offset: int | None) -> dict[str, object]:
+    return {
+        "source": start.source_url,
+        "etag": start.pins.etag,
+        "version_id": start.pins.version_id or "",
+        "cluster_id": start.destination.cluster_id,
+        "topic_id": start.destination.topic_id,
+        "partition": start.destination.partition,
+        "shape": start.shape,
+        "start_offset": start.start_offset,
+        "start_row": start.start_row,
+        "resets": start.resets,
+        "next_offset": max(start.start_offset, 0) if next_offset is None else next_offset,
+    }
+
+
+def _placed(position: Position) -> dict[str, object]:
+    return {"last_line": position.row, "byte_offset": position.byte_offset, "skipped": position.skipped}
 
 
 def _attribute(value: object) -> Any:
     return {"N": str(value)} if isinstance(value, int) else {"S": str(value)}
 
 
-def _decode(attributes: Mapping[str, Any]) -> Checkpoint:
+def decode(attributes: Mapping[str, Any]) -> Checkpoint:
     """Turn the item into a value that checks itself. Raises KeyError or ValueError where it is not ours."""
 
     def number(name: str) -> int:
@@ -222,6 +245,8 @@ def _decode(attributes: Mapping[str, Any]) -> Checkpoint:
             text("shape"),
             Destination(text("cluster_id"), text("topic_id"), number("partition")),
             number("start_offset"),
+            number("start_row") if "start_row" in attributes else 0,  # not in items of version 0.1.0
+            number("resets") if "resets" in attributes else 0,
         )
     return Checkpoint(
         Lease(number("epoch"), text("owner")),

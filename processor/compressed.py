@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Decompress: TypeAlias = "Callable[[Iterable[bytes]], Iterator[bytes]]"
 
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"  # what such an object begins with
+LONGEST_MAGIC = len(ZSTD)
 CHUNK_BYTES = 2**20
 # A slice of zstd comes out whole, and may be some thousand times as long.
 ZSTD_SLICE_BYTES = 2**14
@@ -25,14 +27,19 @@ _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _DAMAGED = "the object is damaged: upload it anew, and start a new job"
 
 
+def is_compressed(head: bytes) -> bool:
+    """Whether an object that begins so is compressed."""
+    return head.startswith((GZIP, ZSTD))
+
+
 def decompressor_of(head: bytes) -> Decompress | None:
     """Return what decompresses an object that begins so, None for one that is not compressed.
 
     Raises BadSetting where the package for it is not installed.
     """
-    if head.startswith(b"\x1f\x8b"):
+    if head.startswith(GZIP):
         return _gunzipped
-    if head.startswith(b"\x28\xb5\x2f\xfd"):
+    if head.startswith(ZSTD):
         try:
             import zstandard  # noqa: F401, PLC0415  # an extra
         except ImportError as error:

@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
 
-from processor.compressed import Decompress, decompressor_of, skipped
+from processor.compressed import LONGEST_MAGIC, Decompress, decompressor_of, skipped
 from processor.csv_rows import Header, Native, Slab, head_of, read_header, read_rows
 from processor.dialect import RFC4180, Dialect
 from processor.json_rows import JsonRows
 from processor.model import Batch, Pins, Position, SourceObject, ValueFormat
 from processor.ports import ObjectBytes
-
-LONGEST_MAGIC = 4  # bytes at the start of a compressed object
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 ::
 
     ProcessorError
+    ├── Different              1   `verify` found a difference between the object and the partition
     ├── NeedsPerson            2   a setting, a right or a resource must change; a restart alone mends nothing
     │   ├── BadSetting             a flag or variable is missing or makes no sense
     │   ├── AccessDenied           credentials, certificates or permissions are refused
@@ -41,6 +42,12 @@ class ProcessorError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what} ({self.hint})"
+
+
+class Different(ProcessorError):
+    """The partition does not hold the object's rows as promised; only `verify` says so."""
+
+    exit_code = 1
 
 
 class NeedsPerson(ProcessorError):

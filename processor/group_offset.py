@@ -27,6 +27,8 @@ def encode(committed: CommittedPosition) -> tuple[int, str]:
         "shape": committed.shape,
         "last_offset": committed.last_offset,
     }
+    if committed.resets:
+        metadata["resets"] = committed.resets
     return position.row, json.dumps(metadata, separators=(",", ":"))
 
 
@@ -44,7 +46,9 @@ def decode(offset: int, metadata: str | None) -> CommittedPosition | ForeignPosi
             return ForeignPosition(offset, f"its metadata has version {said['v']!r}, this program knows {VERSION}")
         position = Position(*(_typed(said, name, int) for name in ("row", "byte_offset", "skipped")))
         pins = Pins(_typed(said, "etag", str), _typed(said, "version_id", str, type(None)))
-        committed = CommittedPosition(position, pins, _typed(said, "shape", str), _typed(said, "last_offset", int))
+        resets = _typed(said, "resets", int) if "resets" in said else 0
+        last_offset = _typed(said, "last_offset", int)
+        committed = CommittedPosition(position, pins, _typed(said, "shape", str), last_offset, resets)
     except (ValueError, KeyError, TypeError, RecursionError, InvalidValue) as error:
         return ForeignPosition(offset, f"its metadata cannot be read ({error!r}): {metadata[:200]}")
     if position.row != offset:

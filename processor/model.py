@@ -119,13 +119,15 @@ class CommittedPosition:
     """What the group offset in Kafka says: the position, and what it was written for.
 
     Written by `Sink.commit` in the same transaction as the rows before it. `last_offset` is the last one's, or
-    UNKNOWN_OFFSET where a rebuild wrote the position anew and found none.
+    UNKNOWN_OFFSET where a rebuild or a reset wrote the position anew and there was none. `resets` is the job's, as
+    in JobStart.
     """
 
     position: Position
     pins: Pins
     shape: str
     last_offset: int
+    resets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,8 @@ UNKNOWN_OFFSET = -1
 class JobStart:
     """What is saved at the job's first fence, before any record is sent, and pinned from then on.
 
-    `start_offset` is the partition's end at that fence, UNKNOWN_OFFSET where a lost checkpoint was made anew.
+    `start_offset` is the partition's end at that fence, UNKNOWN_OFFSET where a lost checkpoint was made anew. The
+    record there is that of row `start_row`: 0, unless one of the job's `resets` moved it to another row.
     """
 
     source_url: str
@@ -189,6 +192,8 @@ class JobStart:
     shape: str
     destination: Destination
     start_offset: int
+    start_row: int = 0
+    resets: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from processor.resume import (
     Rebuild,
     check_complete,
     check_identity,
+    current,
     decide,
     match_committed,
     of_the_same_object,
@@ -72,12 +73,13 @@ class Opening:
         self._object: SourceObject | None = None
         self._destination: Destination | None = None
         self._lease: Lease | None = None
+        self._resets = 0
 
     def preflight(self) -> Position | None:
         """Refuse whatever can be refused before the claim; return the end of a job that is completed already."""
         self._destination = self._sink.describe()
         checkpoint = self._checkpoints.read()
-        position = self._position()
+        position = current(self._position(), checkpoint)
         pins = None  # while no row is committed, the newest object is the right one
         if isinstance(position, CommittedPosition):
             pins = position.pins
@@ -122,6 +124,11 @@ class Opening:
         position = self._position()
         # Read last, it vouches for both: whoever can have moved them since our fence has claimed the job before.
         checkpoint = self.require_lease()
+        position = current(position, checkpoint)
+        if checkpoint.start is not None:
+            self._resets = checkpoint.start.resets
+        elif isinstance(position, CommittedPosition):
+            self._resets = position.resets
         if isinstance(position, CommittedPosition) and position.pins != self.object.pins:
             self._object = self._source.describe(position.pins)  # committed by a run that died after our preflight
         decision = decide(
@@ -158,7 +165,7 @@ class Opening:
 
     def committed(self, position: Position, last_offset: int) -> CommittedPosition:
         """Say for Kafka what a position belongs to."""
-        return CommittedPosition(position, self.object.pins, self._rules.shape, last_offset)
+        return CommittedPosition(position, self.object.pins, self._rules.shape, last_offset, self._resets)
 
     @property
     def object(self) -> SourceObject:
@@ -190,7 +197,9 @@ class Opening:
             else:
                 offset = bounds.end if start.row == 0 else UNKNOWN_OFFSET
             self._checkpoints.begin(
-                JobStart(self.object.url, self.object.pins, self._rules.shape, self.destination, offset),
+                JobStart(
+                    self.object.url, self.object.pins, self._rules.shape, self.destination, offset, resets=self._resets
+                ),
                 start,
                 # One write with the rows it belongs to: a death between two would make a later rebuild read elsewhere.
                 next_offset=bounds.end if start.row else None,
@@ -221,7 +230,7 @@ class Opening:
         deadline = self._clock.now() + SETTLE_S
         while True:
             try:
-                position, bounds = self._position(), self._sink.bounds()
+                position, bounds = current(self._position(), checkpoint), self._sink.bounds()
                 check_complete(checkpoint, position, bounds)
                 return self._require_record(position, bounds)
             except Contradiction:

@@ -95,7 +95,7 @@ class Sink(Protocol):
 
     Life of a producer: `fence`, then any number of (`send`, `commit`), in turn; after any error only `discard` and
     a new `fence` are allowed, because neither Python client can tell a late end of one transaction from the next's.
-    `describe`, `position`, `bounds` and `records` only read and need no fence.
+    `describe`, `position`, `bounds`, `records` and `check` write nothing and need no fence.
     """
 
     def describe(self) -> Destination:
@@ -115,6 +115,9 @@ class Sink(Protocol):
 
         Raises SinkFailed, also when the partition no longer has `start_offset`.
         """
+
+    def check(self, batch: Batch) -> None:
+        """Refuse what `send` would refuse before it writes, after `describe`. Raises RecordTooLarge."""
 
     def fence(self) -> None:
         """Make a new producer under the job's transactional.id and shut out every earlier one.
@@ -170,6 +173,13 @@ class Checkpoints(Protocol):
         Never overwrites a newer epoch, never goes back. Raises Superseded when another run holds the lease,
         Contradiction when the item counts more rows under our own lease, CheckpointUnavailable when the write may or
         may not have happened, and when the item is gone or was made anew and not begun.
+        """
+
+    def restart(self, start: JobStart, position: Position) -> Lease:
+        """Move the job to `position` under a new start, forwards or back; return the lease, one epoch higher.
+
+        One write: it holds wholly or not at all, and a run that reads afterwards knows no other start. The status is
+        STOPPED; `rows` and `error` are gone. Raises as `save`.
         """
 
     def finish(self, status: Status, *, rows: int | None = None, error: str | None = None) -> None:

@@ -15,6 +15,8 @@ any of the above, partition ends before `next_offset`       Contradiction: the t
 any of the above, the last committed record is not there    Contradiction: the tail was lost, or its commit marker
 ==========================================  ==============  ====================================================
 
+A position from before the job's last reset counts as none, and so does that of a reset to the start: see `current`.
+
 The last line is looked at by `require_record`. It is exact, whatever was written into the place of a lost tail: the
 fence's own abort marker, say, which may even take back rows that lost their commit marker.
 
@@ -74,6 +76,19 @@ class Rebuild:
 Decision: TypeAlias = Fresh | GoOn | Rebuild
 
 
+def current(position: Found, checkpoint: Checkpoint | None) -> Found:
+    """Return the position, None where it does not speak of the rows since the job's start.
+
+    A reset is decided by its write to the checkpoint; a position with fewer resets was committed before that. A reset
+    to the start leaves one of row 0: no row is committed.
+    """
+    if not isinstance(position, CommittedPosition):
+        return position
+    resets = checkpoint.start.resets if checkpoint and checkpoint.start else 0
+    at_start = position.resets > 0 and position.position.row == 0
+    return None if position.resets < resets or at_start else position
+
+
 def check_identity(
     checkpoint: Checkpoint | None,
     position: Found,
@@ -128,7 +143,7 @@ def decide(
         return GoOn(checkpoint.position)
     require_tail(checkpoint, position, bounds)
     if isinstance(position, CommittedPosition):
-        _require_reached(checkpoint, position.position)
+        _require_reached(checkpoint, position)
         return GoOn(position.position)
     if checkpoint is None or checkpoint.start is None:
         return first
@@ -240,16 +255,23 @@ def require_record(committed: CommittedPosition, found: tuple[int, bytes] | None
         raise Contradiction(f"the last of {committed.position.row} rows was committed {where}, it is gone", hint=_LOST)
 
 
-def _require_reached(checkpoint: Checkpoint | None, position: Position) -> None:
-    if checkpoint is not None and checkpoint.position.row > position.row:
+def _require_reached(checkpoint: Checkpoint | None, committed: CommittedPosition) -> None:
+    if checkpoint is None:
+        return
+    if checkpoint.start is not None and checkpoint.start.resets < committed.resets:
         raise Contradiction(
-            f"the checkpoint counts {checkpoint.position.row} rows, the partition {position.row}", hint=_LOST
+            f"the job was reset {committed.resets} times, the checkpoint knows of {checkpoint.start.resets}",
+            hint="was the table restored? reset the job again",
         )
+    done = committed.position.row
+    if checkpoint.position.row > done:
+        raise Contradiction(f"the checkpoint counts {checkpoint.position.row} rows, the partition {done}", hint=_LOST)
 
 
 def _require_room(checkpoint: Checkpoint, bounds: PartitionBounds) -> None:
     """Refuse a partition with fewer offsets than the checkpoint counts rows: all that at-least-once can know."""
-    rows = checkpoint.position.row - checkpoint.position.skipped
+    start_row = checkpoint.start.start_row if checkpoint.start else 0
+    rows = checkpoint.position.row - checkpoint.position.skipped - start_row
     start_offset = max(checkpoint.start.start_offset, 0) if checkpoint.start else 0
     if bounds.end - start_offset < rows:
         raise Contradiction(f"{rows} rows are said to lie between offsets {start_offset} and {bounds.end}", hint=_LOST)

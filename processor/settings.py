@@ -7,8 +7,8 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from processor.csv_source import BatchLimits
@@ -252,18 +252,22 @@ class Settings:
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
+def add_flags(
+    parser: argparse.ArgumentParser, *, without: Collection[str] = (), optional: Collection[str] = ()
+) -> None:
     """Give the parser one flag for each setting. Values stay text: flag and variable are checked alike."""
+    required = parser.add_argument_group("required, as a flag or as a variable")
+    others = parser.add_argument_group("optional")
     for setting in SETTINGS:
-        default = (
-            setting.without.replace("`", "")
-            if setting.default is None or setting.absent
-            else f"default {setting.default}"
-        )
-        parser.add_argument(
+        if setting.flag in without:
+            continue
+        is_required = setting.default is None and not setting.absent and setting.flag not in optional
+        default = f", default {setting.absent or setting.default}" if setting.absent or setting.default else ""
+        number = isinstance(setting.default, int | float)
+        (required if is_required else others).add_argument(
             setting.flag,
-            metavar=setting.name.upper(),
-            help=f"{setting.meaning.replace('`', '')} (${setting.variable}; {default})".replace("%", "%%"),
+            metavar="|".join(setting.choices) or ("N" if number else setting.name.split("_")[-1].upper()),
+            help=f"{setting.meaning.replace('`', '')} (${setting.variable}{default})".replace("%", "%%"),
         )
 
 
@@ -318,6 +322,12 @@ def _dialect(chosen: Mapping[str, Any]) -> Dialect:
             "two of --delimiter, --quote, --escape and --comment are the same", hint="give each its own character"
         )
     return dialect
+
+
+def take(flag: str, flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Any:
+    """Take a single setting as `load` does, None where it is missing. Raises BadSetting for one that makes no sense."""
+    setting = next(setting for setting in SETTINGS if setting.flag == flag)
+    return _value(replace(setting, absent="none"), flags.get(setting.name), environment)
 
 
 def derive_job_id(source: str, topic: str, partition: int) -> str:

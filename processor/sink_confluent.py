@@ -53,9 +53,13 @@ class ConfluentSink(ConfluentReads):
 
         self._producer = self._translated(start)
 
+    def check(self, batch: Batch) -> None:
+        """Refuse what is too large; see `ports.Sink`."""
+        refuse_large(batch, self._largest_record_bytes, self._settings.topic)
+
     def send(self, batch: Batch) -> int | None:
         """Write the batch and wait for all acknowledgements; see `ports.Sink`."""
-        refuse_large(batch, self._largest_record_bytes, self._settings.topic)
+        self.check(batch)
         return self._translated(lambda: self._send(batch))
 
     def commit(self, committed: CommittedPosition) -> None:

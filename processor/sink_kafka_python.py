@@ -48,9 +48,13 @@ class KafkaPythonSink(KafkaPythonReads):
         limit_s = FENCE_TIMEOUT_S + READ_TIMEOUT_S
         self._producer = self._translated(lambda: bounded(start, timeout_s=limit_s, what="fencing"))
 
+    def check(self, batch: Batch) -> None:
+        """Refuse what is too large; see `ports.Sink`."""
+        refuse_large(batch, self._largest_record_bytes, self._settings.topic)
+
     def send(self, batch: Batch) -> int | None:
         """Write the batch and wait for all acknowledgements; see `ports.Sink`."""
-        refuse_large(batch, self._largest_record_bytes, self._settings.topic)
+        self.check(batch)
         return self._translated(lambda: self._send(batch))
 
     def commit(self, committed: CommittedPosition) -> None:

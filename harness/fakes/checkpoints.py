@@ -22,6 +22,7 @@ Attributes = dict[str, int | str]
 T = TypeVar("T")
 REQUEST_ATTEMPTS = 2  # botocore sends a request again when its answer is lost; twice shows all that can come of it
 STARTED = {"source", "etag", "version_id", "cluster_id", "topic_id", "partition", "shape", "start_offset"}
+NO_CLOCK = "1970-01-01T00:00:00Z"  # a fake has none
 CLAIM_ROUNDS = 20  # each is lost only to another run's claim
 
 
@@ -102,23 +103,17 @@ class FakeCheckpoints:
 
     def begin(self, start: JobStart, position: Position, *, next_offset: int | None = None) -> None:
         """Save what the job is pinned to from now on."""
-        changes: dict[str, int | str | None] = {
-            "source": start.source_url,
-            "etag": start.pins.etag,
-            "version_id": start.pins.version_id or "",
-            "cluster_id": start.destination.cluster_id,
-            "topic_id": start.destination.topic_id,
-            "partition": start.destination.partition,
-            "shape": start.shape,
-            "start_offset": start.start_offset,
-            "next_offset": max(start.start_offset, 0) if next_offset is None else next_offset,
-        }
+        changes = _begun(start) | ({} if next_offset is None else {"next_offset": next_offset})
         self._call("checkpoints.begin", lambda: self._write(changes | _placed(position)))
 
     def save(self, position: Position, *, next_offset: int | None) -> None:
         """Save the position of committed rows."""
         changes = _placed(position) | ({} if next_offset is None else {"next_offset": next_offset})
         self._call("checkpoints.save", lambda: self._write(changes))
+
+    def restart(self, start: JobStart, position: Position) -> Lease:
+        """Move the job, forwards or back."""
+        return self._call("checkpoints.restart", lambda: self._restart(_begun(start) | _placed(position)))
 
     def finish(self, status: Status, *, rows: int | None = None, error: str | None = None) -> None:
         """Write how the run ended."""
@@ -146,7 +141,7 @@ class FakeCheckpoints:
         return self._request("table.get_item", lambda: self._table.get(self._job_id))
 
     def _update(self, changes: Mapping[str, int | str | None], condition: Callable[[Attributes], bool]) -> bool:
-        stamped = {**changes, "updated_at": "1970-01-01T00:00:00Z"}  # a fake has no clock
+        stamped = {**changes, "updated_at": NO_CLOCK}
         return self._request(
             "table.update_item", lambda: self._table.update(self._job_id, stamped, condition=condition)
         )
@@ -161,6 +156,7 @@ class FakeCheckpoints:
             epoch = seen.lease.epoch if seen else None
             changes: dict[str, int | str | None] = {"epoch": (epoch or 0) + 1, "owner": self._owner}
             changes |= {"status": Status.RUNNING.value, "error": None}
+            changes |= {"claimed_at": NO_CLOCK, "claimed_line": seen.position.row if seen else 0}
             if seen is None:
                 changes |= _placed(Position(0, 0))
             if self._update(changes, partial(_has_epoch, epoch=epoch)):
@@ -172,12 +168,28 @@ class FakeCheckpoints:
                 return now.lease
         raise _unavailable("other runs kept claiming the job")
 
+    def _restart(self, changes: Mapping[str, int | str | None]) -> Lease:
+        if self._epoch is None:
+            raise AssertionError("a write before the claim")
+        held = (self._epoch, self._owner)
+        lease = Lease(self._epoch + 1, self._owner)
+        anew = {**changes, "epoch": lease.epoch, "status": Status.STOPPED.value, "rows": None, "error": None}
+        if not self._update(anew, lambda stored: (stored.get("epoch"), stored.get("owner")) == held):
+            now = self._read()
+            if now is None or now.lease != lease:
+                self._explain_refusal(Lease(*held), None)
+        self._epoch = lease.epoch
+        return lease
+
     def _write(self, changes: Mapping[str, int | str | None]) -> None:
         if self._epoch is None:
             raise AssertionError("a write before the claim")
         lease = Lease(self._epoch, self._owner)
-        if self._update(changes, partial(_admits, lease=lease, changes=changes)):
-            return
+        if not self._update(changes, partial(_admits, lease=lease, changes=changes)):
+            row = changes.get("last_line")
+            self._explain_refusal(lease, row if isinstance(row, int) else None)
+
+    def _explain_refusal(self, lease: Lease, row: int | None) -> None:
         now = self._read()
         if now is None:
             raise _unavailable("the item is gone")
@@ -185,9 +197,8 @@ class FakeCheckpoints:
             raise _unavailable(f"the item went back to {now.lease}")
         if now.lease != lease:
             raise Superseded(f"{now.lease} holds the job", hint="leave it to the newer run")
-        row = changes.get("last_line")
-        if isinstance(row, int) and now.position.row > row:
-            raise Contradiction(f"{now.position} is ahead of {changes}", hint="look who else writes the item")
+        if row is not None and now.position.row > row:
+            raise Contradiction(f"{now.position} is ahead of row {row}", hint="look who else writes the item")
         raise _unavailable("refused for a moment")
 
 
@@ -235,7 +246,25 @@ def _start_of(attributes: Attributes) -> JobStart:
         shape=_text(attributes, "shape"),
         destination=place,
         start_offset=_number(attributes, "start_offset"),
+        start_row=_number(attributes, "start_row") if "start_row" in attributes else 0,
+        resets=_number(attributes, "resets") if "resets" in attributes else 0,
     )
+
+
+def _begun(start: JobStart) -> dict[str, int | str | None]:
+    return {
+        "source": start.source_url,
+        "etag": start.pins.etag,
+        "version_id": start.pins.version_id or "",
+        "cluster_id": start.destination.cluster_id,
+        "topic_id": start.destination.topic_id,
+        "partition": start.destination.partition,
+        "shape": start.shape,
+        "start_offset": start.start_offset,
+        "start_row": start.start_row,
+        "resets": start.resets,
+        "next_offset": max(start.start_offset, 0),
+    }
 
 
 def _placed(position: Position) -> dict[str, int | str | None]:

@@ -57,6 +57,12 @@ class FakeSink:
             raise _failed(f"offset {start_offset} is out of range")
         return self._call("sink.records", lambda _: self._partition.committed(start_offset))
 
+    def check(self, batch: Batch) -> None:
+        """Refuse what `send` would refuse before it writes."""
+        limit = self._partition.max_record_bytes
+        if any(len(value) > limit for value in batch.values):
+            raise RecordTooLarge(f"a record is larger than {limit} bytes", hint="raise max.message.bytes")
+
     # -- the life of a producer --------------------------------------------------------------------------------------
 
     def fence(self) -> None:

@@ -13,7 +13,8 @@ import zstandard
 from harness.fakes import FakeKey, FakeObject
 from harness.oracle import expected_values
 from harness.workload import Workload, generate
-from processor.csv_source import LONGEST_MAGIC, BatchLimits, CsvSource
+from processor.compressed import LONGEST_MAGIC
+from processor.csv_source import BatchLimits, CsvSource
 from processor.errors import BadRow, NeedsPerson, SourceUnavailable
 from processor.model import Batch, Pins, Position, ValueFormat
 

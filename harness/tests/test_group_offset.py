@@ -42,7 +42,7 @@ positions = st.builds(
 pins = st.builds(Pins, st.text(min_size=1), st.none() | st.text())
 
 
-@given(st.builds(CommittedPosition, positions, pins, st.text(), st.integers(-1, 2**62)))
+@given(st.builds(CommittedPosition, positions, pins, st.text(), st.integers(-1, 2**62), st.integers(0, 2**31)))
 def test_any_position_comes_back_as_it_was_written(committed: CommittedPosition) -> None:
     offset, metadata = encode(committed)
     assert decode(offset, metadata) == committed
@@ -51,7 +51,7 @@ def test_any_position_comes_back_as_it_was_written(committed: CommittedPosition)
 
 def test_metadata_of_the_longest_pins_stays_below_kafkas_limit() -> None:
     longest = Pins('"' + "f" * 64 + '"', "v" * 1_024)
-    committed = CommittedPosition(Position(2**62, 2**62, 2**62), longest, "f" * 64, 2**62)
+    committed = CommittedPosition(Position(2**62, 2**62, 2**62), longest, "f" * 64, 2**62, 2**62)
     assert len(encode(committed)[1]) < 4_096
 
 

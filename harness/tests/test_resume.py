@@ -33,6 +33,7 @@ from processor.resume import (
     Rebuild,
     check_complete,
     check_identity,
+    current,
     decide,
     match_committed,
     require_record,
@@ -303,3 +304,51 @@ def test_only_the_batches_that_records_ask_for_are_read() -> None:
 def test_skipped_rows_of_earlier_runs_are_carried_over() -> None:
     batch = Batch(Position(4, 40, 2), Position(5, 50, 2), [b"x"], [50])
     assert match_committed([(9, b"x")], iter([batch]), Position(4, 40, 2)) == (Position(5, 50, 2), 9)
+
+
+# positions and resets
+
+
+RESET_TWICE = checkpoint_at(5, start=replace(START, start_row=3, resets=2))
+
+
+@pytest.mark.parametrize("resets", [0, 1])
+def test_a_position_from_before_the_last_reset_counts_as_none(resets: int) -> None:
+    assert current(replace(committed(20), resets=resets), RESET_TWICE) is None
+
+
+def test_a_position_since_the_last_reset_counts() -> None:
+    position = replace(committed(20), resets=2)
+    assert current(position, RESET_TWICE) is position
+
+
+@pytest.mark.parametrize(
+    "checkpoint", [None, CLAIMED, checkpoint_at(5)], ids=["lost", "without_a_start", "never_reset"]
+)
+def test_where_the_checkpoint_knows_of_no_reset_every_position_counts(checkpoint: Checkpoint | None) -> None:
+    position = replace(committed(20), resets=2)
+    assert current(position, checkpoint) is position
+
+
+def test_the_position_of_a_reset_to_the_start_counts_as_none_whatever_the_checkpoint_knows() -> None:
+    position = replace(committed(0), resets=2)
+    assert current(position, None) is None
+    assert current(position, checkpoint_at(0, start=replace(START, resets=2))) is None
+
+
+def test_a_position_of_row_0_that_no_reset_wrote_counts_and_so_does_one_that_is_not_ours() -> None:
+    put_back, foreign = committed(0), ForeignPosition(0, "it has no metadata")
+    assert current(put_back, checkpoint_at(0)) is put_back
+    assert current(foreign, RESET_TWICE) is foreign
+
+
+def test_a_checkpoint_with_fewer_resets_than_the_position_is_refused() -> None:
+    with pytest.raises(Contradiction, match="was reset 1 times, the checkpoint knows of 0"):
+        decided(checkpoint_at(5), replace(committed(20), resets=1))
+
+
+def test_at_least_once_after_a_reset_needs_room_for_the_rows_since_it_alone() -> None:
+    moved = checkpoint_at(50, next_offset=150, start=replace(START, start_offset=140, start_row=40))
+    assert decided(moved, None, delivery=AT_LEAST, end=150) == GoOn(at(50))
+    with pytest.raises(Contradiction):
+        decided(replace(moved, position=at(51)), None, delivery=AT_LEAST, end=150)

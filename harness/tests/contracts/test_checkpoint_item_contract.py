@@ -14,9 +14,10 @@ from processor.model import UNKNOWN_OFFSET, Destination, JobStart, Lease, Pins, 
 
 # Design, section 2: every name and its type. `rows` and `error` come with the end of a run.
 NUMBERS = {"last_line", "byte_offset", "skipped", "partition", "start_offset", "next_offset", "epoch", "rows"}
+NUMBERS |= {"claimed_line", "start_row", "resets"}
 STRINGS = {
     *("job_id", "source", "etag", "version_id", "cluster_id", "topic_id", "shape"),
-    *("owner", "status", "error", "updated_at"),
+    *("owner", "status", "error", "updated_at", "claimed_at"),
 }
 
 

@@ -80,6 +80,10 @@ class TestSend:
         values = list(ROWS)
         values[place] = random.Random(place).randbytes(TOO_LARGE_BYTES)  # noise, so that no compression saves it
         sink = sink_world.sink()
+        sink.describe()
+        with pytest.raises(RecordTooLarge):
+            sink.check(batch_of(values))
+        sink.check(batch_of(ROWS))
         sink.fence()
         with pytest.raises(RecordTooLarge):
             sink.send(batch_of(values))
@@ -102,8 +106,9 @@ class TestPosition:
             CommittedPosition(Position(0, 0), Pins(ETAG), "shape-1", UNKNOWN_OFFSET),
             CommittedPosition(Position(7, 2**40, skipped=3), Pins(ETAG, "v.1_Zq"), "shape-2", 9),
             CommittedPosition(Position(2**33, 2**45), Pins('"é🙂\\"', "версия"), '{"delimiter":";"}', 2**40),
+            CommittedPosition(Position(7, 70), Pins(ETAG), "shape-1", UNKNOWN_OFFSET, resets=2),
         ],
-        ids=["at the start", "skipped and versioned", "large and not ASCII"],
+        ids=["at the start", "skipped and versioned", "large and not ASCII", "reset twice"],
     )
     def test_comes_back_as_it_was_committed(self, sink_world: SinkWorld, committed: CommittedPosition) -> None:
         sink = sink_world.sink()
