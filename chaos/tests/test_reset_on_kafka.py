@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -126,3 +127,26 @@ def test_nobody_to_ask_and_no_row_of_that_number_end_with_2_and_change_nothing(w
         assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1), refused
         assert said in refused.stderr
     assert world.cloud.checkpoint_versions(staged.topic) == before
+
+
+@pytest.mark.parametrize(("answer", "code"), [(b"n\n", 2), (b"\n", 2), (b"\x04", 2), (b"y\n", 0)])
+def test_at_a_terminal_it_asks_and_changes_nothing_without_a_yes(world: World, answer: bytes, code: int) -> None:
+    staged = stage(world, job_of("kafka-python"))
+    assert run(staged, 1).exit_code == 0
+    before = world.cloud.checkpoint_versions(staged.topic)
+    person, terminal = pty.openpty()
+    os.write(person, answer)
+    asked = subprocess.run(
+        [sys.executable, "-m", "processor", "reset"],
+        env={**os.environ, **staged.environment},
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    os.close(person)
+    os.close(terminal)
+    assert asked.returncode == code, asked
+    assert "The job is COMPLETED, at row 60; a run that is at work will end with 4." in asked.stdout
+    assert (world.cloud.checkpoint_versions(staged.topic) == before) == (code == 2)

@@ -7,7 +7,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from processor.ops.help_texts import HELP
 from processor.ops.jobs_dynamodb import JobsTable
 from processor.ops.looks import Looks
 from processor.ops.reset import Reset
-from processor.ops.status import Job, fields, page, report, table
+from processor.ops.status import Job, page, report, table
 from processor.ops.verify import Verify
 from processor.ports import Checkpoints, Sink, Source
 from processor.settings import Settings, add_flags, derive_job_id, load, take
@@ -93,7 +93,7 @@ def _status(flags: Flags, environment: Mapping[str, str]) -> int:
     now = datetime.now(UTC)
     reports = [report(job, look, now) for job, look in zip(found, looked, strict=True)]
     if flags["json"]:
-        lines = [json.dumps(fields(one), ensure_ascii=False) for one in reports]
+        lines = [json.dumps(asdict(one), ensure_ascii=False) for one in reports]
     else:
         lines = table(reports, looked) if flags["all"] else page(reports[0], looked[0])
     sys.stdout.write("".join(line + "\n" for line in lines))

@@ -7,7 +7,7 @@ for a run that may be dead.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from processor.model import Checkpoint, CommittedPosition, ForeignPosition, Status
@@ -115,11 +115,6 @@ def _rows_per_s(job: Job) -> float | None:
         return None
     rows, seconds = job.checkpoint.position.row - job.claimed_row, (job.saved_at - job.claimed_at).total_seconds()
     return rows / seconds if rows > 0 and seconds >= SHORTEST_S else None
-
-
-def fields(found: Report) -> dict[str, object]:
-    """Return the fields of a line of `--json`."""
-    return asdict(found)
 
 
 def page(found: Report, looked: Looked) -> list[str]:

@@ -51,8 +51,8 @@ def shape(line: str) -> str:
     """What of a line does not depend on the day: its words, without numbers, names and units of time."""
     line = re.sub(r"s3://\S+", "URL", line)
     line = re.sub(r"\b[\w.]+-[0-9a-f]{8}\b", "JOB", line)
-    line = re.sub(r"[\d,.]*\d( min| s| h)?", "#", line)
-    return " ".join(line.split())
+    line = re.sub(r"[\d,.]*\d( d| h| min| s)?\b", "#", line)
+    return re.sub(r"#( #)+ ago", "# ago", " ".join(line.split()))
 
 
 @pytest.mark.timeout(400)  # twelve processes, one after the other
@@ -60,7 +60,7 @@ def test_every_command_for_the_person_on_call_prints_what_the_readme_shows(world
     topic = world.create_topic()
     csv = b"id,name,text\n" + b"".join(b"%d,name %d,some text of row %d\n" % (i, i, i) for i in range(ROWS))
     environment = world.environment(topic=topic, source=world.upload("big.csv", csv))
-    first = Target([*PROCESSOR, "run", "--checkpoint-interval", "200"], environment)
+    first = Target([*PROCESSOR, "run", "--checkpoint-interval", "100"], environment)
     first.await_step(lambda step: step.name == "saved" and (step.next_row or 0) >= 9_200, within_s=60, what="rows")
     first.signal(signal.SIGTERM)
     assert first.wait(within_s=60).exit_code == 143, "the run was over before it was stopped"
