@@ -32,19 +32,21 @@ def wrong_now(story: Story) -> Iterator[str]:
 def wrong_at_the_end(story: Story) -> Iterator[str]:
     """I5: left alone, the job ends with 0; with what a person must look at first, by the refusal that is due."""
     if due_exit := story.due_exit:
-        yield from _wrong_end(story, due_exit)
+        # A dead run's commit that is still on its way may move a position that was put back to where it belongs.
+        heals = story.is_put_back and story.job.faults.held_up
+        yield from _wrong_end(story, due_exit, *([EXIT_DONE] if heals else []))
         story.mend()
     yield from _wrong_end(story, EXIT_DONE)
     if story.setting.delivery is Delivery.EXACTLY_ONCE:
         yield from wrong_now(story)
 
 
-def _wrong_end(story: Story, due_exit: int) -> Iterator[str]:
+def _wrong_end(story: Story, *due_exits: int) -> Iterator[str]:
     story.finish()
     last = story.job.attempts[-1]
-    if last.exit_code != due_exit:
+    if last.exit_code not in due_exits:
         why = last.steps[-1].fields.get("error") if last.steps else None
-        yield f"left alone, the job ended with {last.exit_code}, not with {due_exit}: {why}"
+        yield f"left alone, the job ended with {last.exit_code}, not with {due_exits[0]}: {why}"
 
 
 def _settled(partition: FakePartition) -> FakePartition:
