@@ -78,9 +78,10 @@ def build_processor(
     saving: Callable[[Save], AbstractContextManager[Save]] = beside,
 ) -> CSVToKafkaProcessor:
     """Return a run that is ready to start; nothing has been asked of anybody yet. `around` may wrap the sink."""
+    sink = around(build_secured_sink(settings))  # first: a secret that is not there is told before anything else
     return CSVToKafkaProcessor(
         build_source(settings),
-        around(build_secured_sink(settings)),
+        sink,
         build_checkpoints(settings),
         observer,
         rules=JobRules(settings.sink.delivery, settings.shape),

@@ -100,9 +100,7 @@ class CSVToKafkaProcessor:
                 if batch.start != reached:
                     raise Contradiction(f"read {batch.start} after {reached}", hint="this is a bug; please report it")
                 self._tell(Step.READ, batch.end)
-                now = self._clock.now()
-                if wait_s := self._pace.wait_s(now, rows=len(batch.values), size_bytes=batch.size_bytes):
-                    self._clock.pause(wait_s)
+                self._await_turn(batch)
                 next_offset = self._send_and_commit(batch)
                 reached = batch.end
                 save(reached, next_offset)
@@ -123,6 +121,12 @@ class CSVToKafkaProcessor:
         if opened.next_offset is not None:
             self._save(opened.position, opened.next_offset)
         return opened.position
+
+    def _await_turn(self, batch: Batch) -> None:
+        """Keep to the rate limit, if there is one."""
+        wait_s = self._pace.wait_s(self._clock.now(), rows=len(batch.values), size_bytes=batch.size_bytes)
+        if wait_s:
+            self._clock.pause(wait_s)
 
     def _send_and_commit(self, batch: Batch) -> int | None:
         began = self._clock.now()

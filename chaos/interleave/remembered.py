@@ -19,6 +19,7 @@ from chaos.interleave.turns import NoNotes, Turns
 from harness.fakes import FakeCheckpoints, FakeCheckpointTable, FakePartition, FakeSink
 from processor.csv_source import CsvSource
 from processor.opening import Opening
+from processor.pace import Pace
 from processor.processor import CSVToKafkaProcessor
 from processor.stop import Clock, StopSignal
 
@@ -33,6 +34,7 @@ NOT_REMEMBERED = (
     Turns,
     Clock,
     StopSignal,
+    Pace,  # without a limit it makes nobody wait, whatever it has counted
     CsvSource,
     NoNotes,
     FakePartition,
