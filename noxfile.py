@@ -79,7 +79,7 @@ def tests(session: nox.Session) -> None:
 def strikes(session: nox.Session) -> None:
     """Strike process, network, S3, DynamoDB and state, on a real broker; minutes."""
     install(session, "tests")
-    bound = "--session-timeout=900"  # twice what two slow cores take: a session that hangs is a failure
+    bound = "--session-timeout=1200"  # twice what two cores take: a session that hangs is a failure
     chosen = ["-m", "strike and not slow and not cluster", bound]
     session.run("python", "-m", "pytest", *chosen, *WORKERS, *session.posargs)
 
