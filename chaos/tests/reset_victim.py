@@ -37,5 +37,5 @@ if __name__ == "__main__":
     if what == "restart":
         commands.build_checkpoints = dies(commands.build_checkpoints, moment, what)
     else:
-        commands.build_sink = dies(commands.build_sink, moment, what)
+        commands.build_secured_sink = dies(commands.build_secured_sink, moment, what)
     sys.exit(main(["reset", *sys.argv[2:]]))
