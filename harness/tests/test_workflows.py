@@ -29,4 +29,4 @@ def test_every_session_that_ci_runs_is_there() -> None:
 
 def test_the_workflow_runs_what_ci_run_does() -> None:
     assert of_workflow("ci.yml") == of_ci_run()
-    assert of_workflow("soak.yml") == {"soak", "slow", "cluster", "secure"}
+    assert of_workflow("soak.yml") == {"soak", "slow", "cluster", "secure", "older"}
