@@ -120,12 +120,7 @@ def as_is(body: bytes) -> bytes:
     return body
 
 
-def zstd(body: bytes) -> bytes:
-    """Compress a whole object."""
-    return zstandard.ZstdCompressor().compress(body)
-
-
-COMPRESSIONS: tuple[Callable[[bytes], bytes], ...] = (as_is, as_is, gzip.compress, zstd)
+COMPRESSIONS: tuple[Callable[[bytes], bytes], ...] = (as_is, as_is, gzip.compress, zstandard.compress)
 
 
 def play(world: World, launch: Launch, drawn: Round, *, outside_only: bool) -> tuple[Evidence, list[Attempt]]:

@@ -8,15 +8,12 @@ further the job is.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
 
 from processor.errors import BadSetting, NeedsPerson
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-Decompress: TypeAlias = "Callable[[Iterable[bytes]], Iterator[bytes]]"
+Decompress: TypeAlias = Callable[[Iterable[bytes]], Iterator[bytes]]
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"  # what such an object begins with
 LONGEST_MAGIC = len(ZSTD)
@@ -27,25 +24,14 @@ _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _DAMAGED = "the object is damaged: upload it anew, and start a new job"
 
 
-def is_compressed(head: bytes) -> bool:
-    """Whether an object that begins so is compressed."""
-    return head.startswith((GZIP, ZSTD))
-
-
 def decompressor_of(head: bytes) -> Decompress | None:
     """Return what decompresses an object that begins so, None for one that is not compressed.
 
-    Raises BadSetting where the package for it is not installed.
+    Its first chunk raises BadSetting where the package for it is not installed.
     """
     if head.startswith(GZIP):
         return _gunzipped
-    if head.startswith(ZSTD):
-        try:
-            import zstandard  # noqa: F401, PLC0415  # an extra
-        except ImportError as error:
-            raise BadSetting("the object is zstd", hint="pip install 'csv-to-kafka[zstd]'") from error
-        return _unzstd
-    return None
+    return _unzstd if head.startswith(ZSTD) else None
 
 
 def skipped(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
@@ -68,8 +54,11 @@ def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _unzstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Decompress zstd, any number of frames. Raises as `_gunzipped`."""
-    import zstandard  # noqa: PLC0415
+    """Decompress zstd, any number of frames. Raises as `_gunzipped`, and BadSetting without the package for it."""
+    try:
+        import zstandard  # noqa: PLC0415  # an extra
+    except ImportError as error:
+        raise BadSetting("the object is zstd", hint="pip install 'csv-to-kafka[zstd]'") from error
 
     def pieces(stream: Any, chunk: bytes) -> Iterator[bytes]:
         yield stream.decompress(chunk)

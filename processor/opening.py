@@ -31,6 +31,7 @@ from processor.resume import (
     check_identity,
     current,
     decide,
+    known_resets,
     match_committed,
     of_the_same_object,
     require_record,
@@ -125,10 +126,7 @@ class Opening:
         # Read last, it vouches for both: whoever can have moved them since our fence has claimed the job before.
         checkpoint = self.require_lease()
         position = current(position, checkpoint)
-        if checkpoint.start is not None:
-            self._resets = checkpoint.start.resets
-        elif isinstance(position, CommittedPosition):
-            self._resets = position.resets
+        self._resets = known_resets(checkpoint, position)  # where they differ, `decide` refuses
         if isinstance(position, CommittedPosition) and position.pins != self.object.pins:
             self._object = self._source.describe(position.pins)  # committed by a run that died after our preflight
         decision = decide(

@@ -84,9 +84,14 @@ def current(position: Found, checkpoint: Checkpoint | None) -> Found:
     """
     if not isinstance(position, CommittedPosition):
         return position
-    resets = checkpoint.start.resets if checkpoint and checkpoint.start else 0
     at_start = position.resets > 0 and position.position.row == 0
-    return None if position.resets < resets or at_start else position
+    return None if position.resets < known_resets(checkpoint, None) or at_start else position
+
+
+def known_resets(checkpoint: Checkpoint | None, position: Found) -> int:
+    """Return the most resets of the job that either knows of."""
+    saved = checkpoint.start.resets if checkpoint and checkpoint.start else 0
+    return max(saved, position.resets if isinstance(position, CommittedPosition) else 0)
 
 
 def check_identity(

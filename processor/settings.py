@@ -180,10 +180,14 @@ SETTINGS = (
     Setting("--delimiter", "CSV_DELIMITER", _sign, ",", "the character between two cells; `tab` for a tab"),
     Setting("--quote", "CSV_QUOTE", _sign_or_none, '"', "the character around cells; `none`: no character is"),
     Setting(
-        "--escape", "CSV_ESCAPE", _sign_or_none, "none",
+        "--escape", "CSV_ESCAPE", _sign_or_none, None,
         "the character behind it is only itself, a quote or a line end say; a doubled quote is one all the same",
+        absent="none",
     ),
-    Setting("--comment", "CSV_COMMENT", _sign_or_none, "none", "a line that begins with this character is no row"),
+    Setting(
+        "--comment", "CSV_COMMENT", _sign_or_none, None, "a line that begins with this character is no row",
+        absent="none",
+    ),
     Setting("--encoding", "CSV_ENCODING", str, "utf-8", "of the object; JSON is UTF-8 whatever this is", ENCODINGS),
     Setting(
         "--columns", "CSV_COLUMNS", _columns, None,
@@ -350,9 +354,7 @@ def _value(setting: Setting, flag: str | None, environment: Mapping[str, str]) -
     if text is None:
         if setting.default is None and not setting.absent:
             raise BadSetting(f"{setting.flag} is missing", hint=f"give it, or set {setting.variable}")
-        return (
-            setting.parse(setting.default) if setting.default and isinstance(setting.default, str) else setting.default
-        )
+        return setting.default
     given_by = setting.flag if flag is not None else setting.variable
     if setting.choices and text not in setting.choices:
         raise BadSetting(f"{given_by}={text!r} is not one of {', '.join(setting.choices)}", hint="choose one of them")

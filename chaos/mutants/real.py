@@ -18,10 +18,8 @@ class Real:
     """Moves in their order: a plan for CHAOS_STRIKE is a run that dies there. Then the job is started until it ends."""
 
     def __init__(self, *moves: str, one_batch: bool = False) -> None:
-        """Read the moves. Raises ValueError for one that is neither a plan nor of `Gone`."""
-        self.moves: tuple[Plan | Gone, ...] = tuple(
-            Gone(move) if move in Gone._value2member_map_ else parse(move) for move in moves
-        )
+        """Take the moves, a plan in words. Raises ValueError for words that are none."""
+        self.moves: tuple[Plan | Gone, ...] = tuple(move if isinstance(move, Gone) else parse(move) for move in moves)
         self.one_batch = one_batch
 
     def __str__(self) -> str:

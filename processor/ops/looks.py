@@ -7,7 +7,7 @@ from typing import Any
 
 from processor.assembly import build_secured_sink
 from processor.aws import aws_client
-from processor.compressed import LONGEST_MAGIC, is_compressed
+from processor.compressed import LONGEST_MAGIC, decompressor_of
 from processor.csv_rows import head_of
 from processor.errors import ProcessorError, SourceChanged
 from processor.model import JobStart
@@ -58,6 +58,6 @@ class Looks:
             return None, (f"the object's size is not known: {error}",)
         if pins.etag != start.pins.etag:
             return None, ("the object has changed since the job started",)
-        if is_compressed(head):
+        if decompressor_of(head) is not None:
             return None, ("the object is compressed, and nobody knows the size of what it holds",)
         return size_bytes, ()

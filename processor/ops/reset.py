@@ -37,7 +37,7 @@ from processor.model import (
 )
 from processor.opening import JobRules, Opening
 from processor.ports import Checkpoints, Sink, Source
-from processor.resume import Found, current
+from processor.resume import Found, current, known_resets
 from processor.stop import Clock
 
 
@@ -96,7 +96,8 @@ class Reset:
             end = self._opening.settle().end
             # Again, because now they are final.
             checkpoint, position = self._opening.require_lease(), self._position()
-            row, resets = target.position.row, _resets(checkpoint, position) + 1
+            # One more than both: every position from before counts as none then.
+            row, resets = target.position.row, known_resets(checkpoint, position) + 1
             source = target.source
             start = JobStart(source.url, source.pins, self._rules.shape, destination, end, row, resets)
             self._checkpoints.restart(start, target.position)
@@ -152,12 +153,6 @@ class Reset:
                 f"the job was reset, but its position in Kafka could not be written: {error.what}",
                 hint="start the same command again; a run would go on from the new row as well",
             ) from error
-
-
-def _resets(checkpoint: Checkpoint | None, position: Found) -> int:
-    """Return the most that either knows of: with more than both, every position from before is one."""
-    saved = checkpoint.start.resets if checkpoint and checkpoint.start else 0
-    return max(saved, position.resets if isinstance(position, CommittedPosition) else 0)
 
 
 def _announcement(target: Target, checkpoint: Checkpoint | None, position: Found) -> str:

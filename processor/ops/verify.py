@@ -24,13 +24,11 @@ from processor.model import (
     SourceObject,
     Status,
 )
-from processor.opening import JobRules
+from processor.opening import LOOK_AGAIN_S, SETTLE_S, JobRules
 from processor.ops.differences import Comparison, Difference, Kind
 from processor.ports import Checkpoints, Sink, Source
 from processor.resume import Found, check_identity, current
 
-SETTLE_S = 10.0  # a position may show a moment before the records of its transaction
-LOOK_AGAIN_S = 0.2
 SHOWN_BYTES = 72
 BEFORE_BYTES = 16
 
