@@ -10,8 +10,9 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from processor.csv_source import CsvSource
+from processor.encoders import find_encoder
 from processor.errors import BadSetting
-from processor.model import SinkSettings
+from processor.model import SinkSettings, ValueFormat
 from processor.native_rows import native_rows
 from processor.opening import JobRules
 from processor.pace import Pace
@@ -24,17 +25,20 @@ from processor.stop import StopSignal
 
 
 def build_source(settings: Settings) -> Source:
-    """Return the source on S3. Raises BadSetting when boto3 finds no region."""
+    """Return the source on S3. Raises BadSetting when boto3 finds no region, and as `find_encoder`."""
     from processor.aws import aws_client  # noqa: PLC0415
     from processor.source_s3 import S3Object  # noqa: PLC0415
 
+    chosen = settings.value_format
+    value_format = ValueFormat(chosen) if chosen in set(ValueFormat) else find_encoder(chosen)
     stored = S3Object(aws_client("s3"), url=settings.source)
     return CsvSource(
         stored,
         url=settings.source,
-        value_format=settings.value_format,
+        value_format=value_format,
         limits=settings.limits,
         dialect=settings.dialect,
+        parts=settings.sink.parts,
         native=native_rows,
     )
 

@@ -14,6 +14,7 @@ from confluent_kafka import (
     IsolationLevel,
     KafkaError,
     KafkaException,
+    Message,
     TopicCollection,
     TopicPartition,
 )
@@ -23,7 +24,7 @@ from processor import group_offset
 from processor.bounded import insisted
 from processor.errors import AccessDenied, ProcessorError, RecordTooLarge, SinkFailed, SinkFenced
 from processor.model import CommittedPosition, Destination, ForeignPosition, PartitionBounds, SinkSettings
-from processor.topic_rules import TopicFacts, require_topic
+from processor.topic_rules import TopicFacts, invalid_timestamp, require_topic
 
 T = TypeVar("T")
 
@@ -118,7 +119,7 @@ class ConfluentReads:
 
     def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
         """Yield committed records; see `ports.Sink`."""
-        end = self.bounds().stable
+        end, parts_given = self.bounds().stable, self._settings.parts.given
         if start_offset >= end:
             return
         reader = Consumer(
@@ -144,12 +145,17 @@ class ConfluentReads:
                         raise _translate(KafkaException(error), self._settings)
                     if message.offset() >= end:
                         return
-                    yield message.offset(), message.value()
+                    yield message.offset(), self._imprint(message) if parts_given else message.value()
                     deadline = time.monotonic() + READ_TIMEOUT_S
                 at_once = 10_000
             raise _failed(f"reading {self._place()} stopped before offset {end}")
         finally:
             reader.close()
+
+    def _imprint(self, message: Message) -> bytes:
+        headers, moment_ms = tuple(message.headers() or ()), message.timestamp()[1]
+        parts = self._settings.parts
+        return parts.imprint(message.value(), key=message.key(), headers=headers, timestamp_ms=moment_ms)
 
     def _place(self, offset: int | None = None) -> TopicPartition:
         if offset is None:
@@ -218,6 +224,7 @@ class ConfluentReads:
             frozenset(partition.id for partition in found.partitions),
             configs["cleanup.policy"].value,
             int(configs["max.message.bytes"].value),
+            configs["message.timestamp.type"].value,
         )
 
     def _ask(self, question: Callable[[AdminClient], T]) -> T:
@@ -286,6 +293,8 @@ def _translate(error: BaseException, settings: SinkSettings, heard: KafkaError |
         return RecordTooLarge(
             f"topic {settings.topic!r} refuses a record: {said}", hint="raise the topic's max.message.bytes"
         )
+    if code == KafkaError.INVALID_TIMESTAMP:
+        return invalid_timestamp(settings.topic, said)
     if said is not None and code in REFUSED:
         return AccessDenied(
             f"Kafka refuses: {said.str()}",

@@ -10,9 +10,12 @@ from itertools import accumulate, chain
 from processor.compressed import LONGEST_MAGIC, Decompress, decompressor_of, skipped
 from processor.csv_rows import Header, Native, Slab, head_of, read_header, read_rows
 from processor.dialect import RFC4180, Dialect
+from processor.encoded_rows import Encoded, EncodeSlab, encoded_rows, require_columns
+from processor.encoders import MakeEncode
 from processor.json_rows import JsonRows
 from processor.model import Batch, Pins, Position, SourceObject, ValueFormat
 from processor.ports import ObjectBytes
+from processor.record_parts import Headers, RecordParts
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +42,21 @@ class BatchLimits:
 
 
 class CsvSource:
-    """`ports.Source` over any `ports.ObjectBytes`. `native` makes a parser for what is plain; see `native_rows`."""
+    """`ports.Source` over any `ports.ObjectBytes`.
+
+    `value_format` may be a plugged encoder's, see `encoders`. `parts` are what records carry beside their value.
+    `native` makes a parser for what is plain; see `native_rows`.
+    """
 
     def __init__(
         self,
         stored: ObjectBytes,
         *,
         url: str,
-        value_format: ValueFormat,
+        value_format: ValueFormat | MakeEncode,
         limits: BatchLimits,
         dialect: Dialect = RFC4180,
+        parts: RecordParts = RecordParts(),  # noqa: B008  # frozen
         native: Callable[[ValueFormat, tuple[str, ...]], Native | None] = lambda *_: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -57,6 +65,7 @@ class CsvSource:
         self._format = value_format
         self._limits = limits
         self._dialect = dialect
+        self._parts = parts
         self._native = native
         self._clock = clock
         self._decompress: Decompress | None = None
@@ -72,6 +81,8 @@ class CsvSource:
         if self._decompress is not None:
             body = self._decompress(body)
         self._header = read_header(body, max_row_bytes=self._limits.max_row_bytes, dialect=self._dialect)
+        if self._header is not None:
+            require_columns(self._parts, self._header.names)
         self._described = True
         size_bytes = stored_bytes if self._decompress is None else None
         first_row_byte = (size_bytes or 0) if self._header is None else self._header.end_byte
@@ -83,18 +94,24 @@ class CsvSource:
             raise RuntimeError("batches before describe")
         if self._header is None:
             return iter(())
-        native = self._native(self._format, self._header.names) if self._dialect.is_rfc4180 else None
+        names = self._header.names
         slabs = read_rows(
             self._bytes_from(start.byte_offset),
             byte_offset=start.byte_offset,
             row=start.row,
-            width=len(self._header.names),
+            width=len(names),
             max_row_bytes=self._limits.max_row_bytes,
             dialect=self._dialect,
-            native=native,
+            native=self._native_rows(names),
         )
-        encoded = map(_encoder(self._format, self._header.names), slabs)
+        encoded = encoded_rows(slabs, _encoder(self._format, names), self._parts, names, row=start.row)
         return _gather(encoded, start, self._limits.scaled(scale), self._clock)
+
+    def _native_rows(self, names: tuple[str, ...]) -> Native | None:
+        """Return the native parser, which leaves no cells, where nobody needs them."""
+        if not self._dialect.is_rfc4180 or self._parts.columns or not isinstance(self._format, ValueFormat):
+            return None
+        return self._native(self._format, names)
 
     def _bytes_from(self, byte_offset: int) -> Iterator[bytes]:
         if self._decompress is None:
@@ -111,24 +128,40 @@ class _Gathered:
     values: list[bytes] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     size_bytes: int = 0
+    keys: list[bytes] | None = None
+    headers: list[Headers] | None = None
+    timestamps_ms: list[int] | None = None
+
+    def take(self, encoded: Encoded, first: int, end: int) -> None:
+        """Add the records [first, end)."""
+        self.values += encoded.values[first:end]
+        self.ends += encoded.ends[first:end]
+        if encoded.keys is not None:
+            self.keys = self.keys or []
+            self.keys += encoded.keys[first:end]
+        if encoded.headers is not None:
+            self.headers = self.headers or []
+            self.headers += encoded.headers[first:end]
+        if encoded.timestamps_ms is not None:
+            self.timestamps_ms = self.timestamps_ms or []
+            self.timestamps_ms += encoded.timestamps_ms[first:end]
 
     def batch(self) -> Batch:
         end = Position(self.start.row + len(self.values), self.ends[-1], self.start.skipped)
-        return Batch(self.start, end, self.values, self.ends)
+        return Batch(self.start, end, self.values, self.ends, self.keys, self.headers, self.timestamps_ms)
 
 
 def _gather(
-    encoded: Iterator[tuple[list[bytes], list[int]]], start: Position, limits: BatchLimits, clock: Callable[[], float]
+    encoded: Iterator[Encoded], start: Position, limits: BatchLimits, clock: Callable[[], float]
 ) -> Iterator[Batch]:
     """Cut encoded rows into batches at the limits. An error from the parser comes after the rows before it."""
     gathered = _Gathered(start, clock())
     try:
-        for values, ends in encoded:
+        for rows in encoded:
             taken = 0
-            while taken < len(values):
-                count, size_bytes = _room(gathered, limits, values, taken)
-                gathered.values += values[taken : taken + count]
-                gathered.ends += ends[taken : taken + count]
+            while taken < len(rows.values):
+                count, size_bytes = _room(gathered, limits, rows.values, taken)
+                gathered.take(rows, taken, taken + count)
                 gathered.size_bytes = size_bytes
                 taken += count
                 if _full(gathered, limits, clock):
@@ -164,7 +197,10 @@ def _room(gathered: _Gathered, limits: BatchLimits, values: list[bytes], taken: 
     return next((count, total) for count, total in enumerate(totals, start=1) if total >= limits.batch_bytes)
 
 
-def _encoder(value_format: ValueFormat, names: tuple[str, ...]) -> Callable[[Slab], tuple[list[bytes], list[int]]]:
+def _encoder(value_format: ValueFormat | MakeEncode, names: tuple[str, ...]) -> EncodeSlab:
     """Return the function that turns a slab into Kafka values and the byte after each row."""
+    if not isinstance(value_format, ValueFormat):
+        plugged = value_format(names)
+        return lambda slab: (list(plugged(list(slab.rows()))), slab.ends)
     encode = Slab.raw if value_format is ValueFormat.RAW else JsonRows(names).encode
     return lambda slab: (encode(slab) if slab.values is None else slab.values, slab.ends)

@@ -18,7 +18,7 @@ from processor import group_offset
 from processor.bounded import bounded, insisted
 from processor.errors import AccessDenied, ProcessorError, RecordTooLarge, SinkFailed, SinkFenced
 from processor.model import CommittedPosition, Destination, ForeignPosition, PartitionBounds, SinkSettings
-from processor.topic_rules import TopicFacts, require_topic
+from processor.topic_rules import TopicFacts, invalid_timestamp, require_topic
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ class KafkaPythonReads:
 
     def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
         """Yield committed records; see `ports.Sink`."""
-        end = self.bounds().stable
+        end, parts_given = self.bounds().stable, self._settings.parts.given
         consumer = self._translated(lambda: self._consumer(start_offset))
         try:
             deadline = time.monotonic() + READ_TIMEOUT_S
@@ -87,13 +87,17 @@ class KafkaPythonReads:
                 found = self._translated(lambda: consumer.poll(timeout_ms=POLL_MS)).get(self._partition, [])
                 for record in found:
                     if record.offset < end:
-                        yield record.offset, record.value
+                        yield record.offset, self._imprint(record) if parts_given else record.value
                 if found:
                     deadline = time.monotonic() + READ_TIMEOUT_S
                 elif time.monotonic() > deadline:
                     raise _failed(f"reading {self._partition} stopped before offset {end}")
         finally:
             consumer.close(autocommit=False)
+
+    def _imprint(self, record: Any) -> bytes:
+        parts, headers = self._settings.parts, tuple(record.headers)
+        return parts.imprint(record.value, key=record.key, headers=headers, timestamp_ms=record.timestamp)
 
     def _client(self, make: Callable[..., T], **chosen: Any) -> T:
         """Make a client, asking one server for the others; when it is silent or gone, the next try asks another.
@@ -165,6 +169,7 @@ class KafkaPythonReads:
             frozenset(partition["partition_index"] for partition in found["partitions"]),
             str(configs["cleanup.policy"]["value"]),
             int(configs["max.message.bytes"]["value"]),
+            str(configs["message.timestamp.type"]["value"]),
         )
 
     def _ask(self, question: Callable[[KafkaAdminClient], T], what: str) -> T:
@@ -229,6 +234,8 @@ def _translate(error: BaseException, settings: SinkSettings) -> ProcessorError:
             return RecordTooLarge(
                 f"topic {settings.topic!r} refuses a record: {cause}", hint="raise the topic's max.message.bytes"
             )
+        if isinstance(cause, kafka_errors.InvalidTimestampError):
+            return invalid_timestamp(settings.topic, cause)
         if isinstance(cause, REFUSED):
             return AccessDenied(
                 f"Kafka refuses: {cause!r}",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from processor.record_parts import Headers, RecordParts, imprint
 from processor.security import Security
 
 
@@ -93,25 +94,40 @@ class SourceObject:
 class Batch:
     """The records of one transaction: rows [start.row, end.row), in file order, encoded as Kafka values.
 
-    `values[i]` is the value of the i-th good row; `byte_ends[i]` is the byte just after it in the object.
+    `values[i]` is the value of the i-th good row; `byte_ends[i]` is the byte just after it in the object. The others
+    are as long, or None where the job's records have a null key, no headers, or the client's clock.
     """
 
     start: Position
     end: Position
     values: Sequence[bytes]
     byte_ends: Sequence[int]
+    keys: Sequence[bytes] | None = None
+    headers: Sequence[Headers] | None = None
+    timestamps_ms: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         rows = self.end.row - self.start.row
         skipped = self.end.skipped - self.start.skipped
         _require(len(self.values) == rows - skipped, f"{len(self.values)} values for rows {self.start} to {self.end}")
         _require(len(self.byte_ends) == len(self.values), "one byte_end for each value")
+        for parts in (self.keys, self.headers, self.timestamps_ms):
+            _require(parts is None or len(parts) == len(self.values), "a key, headers, a timestamp for each value")
         _require(self.start.byte_offset <= self.end.byte_offset, f"bytes run backwards: {self.start} to {self.end}")
 
     @property
     def size_bytes(self) -> int:
         """Bytes of all values together, as handed to the client before compression."""
         return sum(map(len, self.values))
+
+    def imprints(self) -> Sequence[bytes]:
+        """Return what `Sink.records` yields for these records when they are read back."""
+        columns = {"key": self.keys, "headers": self.headers, "timestamp_ms": self.timestamps_ms}
+        given = {name: column for name, column in columns.items() if column is not None}
+        if not given:
+            return self.values
+        rows = zip(self.values, *given.values(), strict=True)
+        return [imprint(value, dict(zip(given, parts, strict=True))) for value, *parts in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +245,8 @@ SHORTEST_TRANSACTION_MS = 1_000
 class SinkSettings:
     """What a sink needs to know. `transactional_id` is also the group under which the position is kept.
 
+    `parts` say what of a record beside its value is the job's.
+
     `delivery_timeout_ms` bounds one record's way to the broker; it is shorter than `transaction_timeout_ms`, after
     which the coordinator aborts a transaction that nobody ended.
     """
@@ -241,6 +259,7 @@ class SinkSettings:
     compression: str = "gzip"
     transaction_timeout_ms: int = 60_000
     security: Security = Security()  # noqa: RUF009  # frozen
+    parts: RecordParts = RecordParts()  # noqa: RUF009  # frozen
 
     def __post_init__(self) -> None:
         _require(

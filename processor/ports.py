@@ -111,7 +111,9 @@ class Sink(Protocol):
         """Return the partition's offsets now."""
 
     def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
-        """Yield (offset, value) of the *committed* records from `start_offset` to the end as of the first `next`.
+        """Yield offset and imprint of the *committed* records from `start_offset` to the end as of the first `next`.
+
+        The imprint is the value, or with it the other parts that the job gives its records: see `Batch.imprints`.
 
         Raises SinkFailed, also when the partition no longer has `start_offset`.
         """

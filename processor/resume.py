@@ -180,7 +180,7 @@ def _rebuild(checkpoint: Checkpoint, bounds: PartitionBounds, source: SourceObje
 def match_committed(
     records: Iterable[tuple[int, bytes]], batches: Iterator[Batch], start: Position
 ) -> tuple[Position, int]:
-    """Compare the committed records with the rows from `start` on, one by one.
+    """Compare the committed records with the rows from `start` on, one by one, by their imprints.
 
     Returns the position after the last one, and its offset, UNKNOWN_OFFSET where there is none. Raises Contradiction
     at the first record that is not the next row.
@@ -209,10 +209,10 @@ def of_the_same_object(
 
 
 def _rows(batches: Iterator[Batch]) -> Iterator[tuple[bytes, Position]]:
-    """Yield each value with the position after it."""
+    """Yield each record's imprint with the position after it."""
     for batch in batches:
         first = batch.start.row + 1
-        for i, (value, end) in enumerate(zip(batch.values, batch.byte_ends, strict=True)):
+        for i, (value, end) in enumerate(zip(batch.imprints(), batch.byte_ends, strict=True)):
             yield value, Position(first + i, end, batch.start.skipped)
 
 
@@ -224,14 +224,14 @@ def _check_start(
     if started.destination != destination:
         raise _mistaken(f"the job writes to {started.destination}, this run to {destination}")
     if started.shape != shape:
-        raise _mistaken("the job was started with another format, dialect, key or delivery")
+        raise _mistaken("the job was started with another format, dialect, key, headers, timestamp or delivery")
     if has_rows and started.pins.etag != source.pins.etag:
         raise _changed(source, started.pins.etag)
 
 
 def _check_position(position: CommittedPosition, source: SourceObject, shape: str) -> None:
     if position.shape != shape:
-        raise _mistaken("rows are committed with another format, dialect, key or delivery")
+        raise _mistaken("rows are committed with another format, dialect, key, headers, timestamp or delivery")
     if position.pins.etag != source.pins.etag:
         raise _changed(source, position.pins.etag)
     if source.size_bytes is not None and position.position.byte_offset > source.size_bytes:

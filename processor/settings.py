@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import json
 import math
@@ -13,8 +14,10 @@ from typing import Any
 
 from processor.csv_source import BatchLimits
 from processor.dialect import ENCODINGS, RFC4180, Dialect
+from processor.encoders import installed
 from processor.errors import BadSetting
 from processor.model import SHORTEST_TRANSACTION_MS, Delivery, SinkSettings, ValueFormat
+from processor.record_parts import RecordParts
 from processor.security import MECHANISMS, PROTOCOLS, Security, secret_place
 from processor.source_url import parse_url
 
@@ -118,6 +121,30 @@ def _columns(text: str) -> tuple[str, ...]:
     return names
 
 
+def _column_names(text: str) -> tuple[str, ...]:
+    """Return the names as a row of CSV gives them: one that holds a comma stands in quotes."""
+    try:
+        (names,) = csv.reader([text], strict=True)
+    except csv.Error as error:
+        raise ValueError(f"it is no row of CSV: {error}") from error
+    if "" in names or len(set(names)) < len(names):
+        raise ValueError("each name must be there, and once")
+    return tuple(names)
+
+
+def _column_name(text: str) -> str:
+    if not text:
+        raise ValueError("it must be the name of a column")
+    return text
+
+
+def _format(text: str) -> str:
+    known = (*ValueFormat, *installed())
+    if text not in known:
+        raise ValueError(f"it is not one of {', '.join(known)}; others come with packages, see Records in the README")
+    return text
+
+
 def _line(text: str) -> str:
     if not text or "\n" in text:
         raise ValueError("it must be one line")
@@ -173,9 +200,23 @@ SETTINGS = (
         "after this the broker aborts a transaction that nobody ended; three quarters of it bound a delivery",
     ),
     Setting(
-        "--format", "VALUE_FORMAT", str, "json",
-        "`json`: an object of header to string, in header order; `raw`: the row's bytes without its line end",
-        ("json", "raw"),
+        "--format", "VALUE_FORMAT", _format, "json",
+        "`json`: an object of header to string, in header order; `raw`: the row's bytes without its line end; or the "
+        "name of an encoder that is installed",
+    ),
+    Setting(
+        "--key", "RECORD_KEY", _column_names, None,
+        "the column that makes the records' keys, or several with commas: then a key is a JSON array of the cells",
+        absent="none",
+    ),
+    Setting(
+        "--record-headers", "RECORD_HEADERS", str, "none",
+        "`position`: each record has the headers `row` and `byte_offset`, in decimal digits", ("none", "position"),
+    ),
+    Setting(
+        "--timestamp", "RECORD_TIMESTAMP", _column_name, None,
+        "the column that makes the records' timestamps: ISO 8601, in UTC unless it says otherwise, or milliseconds "
+        "since 1970", absent="the client's clock",
     ),
     Setting("--delimiter", "CSV_DELIMITER", _sign, ",", "the character between two cells; `tab` for a tab"),
     Setting("--quote", "CSV_QUOTE", _sign_or_none, '"', "the character around cells; `none`: no character is"),
@@ -240,7 +281,7 @@ class Settings:
     job_id: str
     client: str
     checkpoint_table: str
-    value_format: ValueFormat
+    value_format: str  # one of ValueFormat, or the name of an encoder that is installed
     limits: BatchLimits
     dialect: Dialect
     rows_per_s: float
@@ -252,7 +293,16 @@ class Settings:
     def shape(self) -> str:
         """A fingerprint of every setting that shapes records; a job keeps it from its first fence on."""
         dialect = "rfc4180" if self.dialect == RFC4180 else asdict(self.dialect)
-        shaping = {"format": self.value_format, "dialect": dialect, "key": None, "delivery": self.sink.delivery}
+        parts = self.sink.parts
+        shaping = {
+            "format": self.value_format,
+            "dialect": dialect,
+            "key": parts.key or None,
+            "delivery": self.sink.delivery,
+            # Named only where they are given: jobs that began before there were such settings go on.
+            **({"headers": "position"} if parts.position else {}),
+            **({"timestamp": parts.timestamp} if parts.timestamp else {}),
+        }
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -287,7 +337,7 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Set
         job_id=job_id,
         client=chosen["client"],
         checkpoint_table=chosen["checkpoint_table"],
-        value_format=ValueFormat(chosen["format"]),
+        value_format=chosen["format"],
         # With a rate, no more than a second's worth at once: the batch is what goes at full speed.
         limits=BatchLimits(
             min(chosen["checkpoint_interval"], rows_per_s),
@@ -313,6 +363,7 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Set
                 chosen["tls_ca"],
                 chosen["tls_certificate"],
             ),
+            RecordParts(chosen["key"] or (), chosen["record_headers"] == "position", chosen["timestamp"] or ""),
         ),
         secret_places={name: chosen[f"{flag}_from"] for name, flag in SECRETS.items()},
     )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from itertools import repeat
+from typing import Any, TypeAlias
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -24,6 +27,9 @@ from processor.topic_rules import RECORD_OVERHEAD_BYTES, refuse_large
 
 PRODUCE_BATCH_BYTES = 1_000_000
 FLUSH_SLICE_S = 1.0
+ROOM_SLICE_S = 0.1
+CLOCK = 0  # what librdkafka takes for "now"
+Delivered: TypeAlias = Callable[["KafkaError | None", Message], None]
 # A batch is flushed before the next one, so these only have to be larger than any batch: a queue that fills up in
 # the middle of `produce_batch` would leave a hole.
 QUEUE_RECORDS = 2**31 - 1
@@ -115,14 +121,13 @@ class ConfluentSink(ConfluentReads):
             if error is not None:
                 failures.append(error)
 
-        messages: list[dict[str, Any]] = [{"value": value} for value in batch.values]
-        messages[-1]["callback"] = lambda _error, message: last.append(message)
         # A record that fails makes the transaction fail, so only at-least-once has to look at each: a callback takes
-        # a third of the rate.
-        each = {} if self._exactly_once else {"on_delivery": delivered}
-        queued = producer.produce_batch(self._settings.topic, messages, partition=self._settings.partition, **each)
-        if queued < len(messages):
-            raise KafkaException(next(message["_error"] for message in messages if "_error" in message))
+        # a third of the rate. Why a timestamp was refused, a person must hear.
+        each = None if self._exactly_once and batch.timestamps_ms is None else delivered
+        if batch.headers is None and batch.timestamps_ms is None:
+            self._hand_over_at_once(producer, batch, each, last.append)
+        else:
+            self._hand_over_one_by_one(producer, batch, each, last.append)
         left = _flush_while_it_moves(producer)
         error = failures[0] if failures else last[0].error() if last else None
         if left or error is not None or not last:
@@ -130,6 +135,37 @@ class ConfluentSink(ConfluentReads):
         offset = last[0].offset()
         # Unknown (negative) where the broker had the batch already and said so to a resent request.
         return None if offset is None or offset < 0 else int(offset) + 1
+
+    def _hand_over_at_once(
+        self, producer: Producer, batch: Batch, each: Delivered | None, last: Callable[[Message], None]
+    ) -> None:
+        if batch.keys is None:
+            messages: list[dict[str, Any]] = [{"value": value} for value in batch.values]
+        else:
+            messages = [{"value": value, "key": key} for value, key in zip(batch.values, batch.keys, strict=True)]
+        messages[-1]["callback"] = lambda _error, message: last(message)
+        callback = {} if each is None else {"on_delivery": each}
+        queued = producer.produce_batch(self._settings.topic, messages, partition=self._settings.partition, **callback)
+        if queued < len(messages):
+            raise KafkaException(next(message["_error"] for message in messages if "_error" in message))
+
+    def _hand_over_one_by_one(
+        self, producer: Producer, batch: Batch, each: Delivered | None, last: Callable[[Message], None]
+    ) -> None:
+        """Hand over records with headers and timestamps, which `produce_batch` drops or refuses."""
+        topic, partition, produce = self._settings.topic, self._settings.partition, producer.produce
+        callbacks = [each] * (len(batch.values) - 1) + [lambda _error, message: last(message)]
+        rows = zip(
+            batch.values,
+            batch.keys or repeat(None),
+            batch.headers or repeat(()),
+            batch.timestamps_ms or repeat(CLOCK),
+            callbacks,
+            strict=False,  # what repeats has no end; the others are as long as the values
+        )
+        for value, key, headers, moment_ms, callback in rows:
+            beside = {"on_delivery": callback, "timestamp": moment_ms, "headers": list(headers)}
+            _when_there_is_room(producer, partial(produce, topic, value, key, partition, **beside))
 
     def _producer_settings(self) -> dict[str, Any]:
         settings = self._settings
@@ -155,6 +191,24 @@ class ConfluentSink(ConfluentReads):
             chosen["transactional.id"] = settings.transactional_id
             chosen["transaction.timeout.ms"] = settings.transaction_timeout_ms
         return chosen
+
+
+def _when_there_is_room(producer: Producer, produce: Callable[[], None]) -> None:
+    """Produce a record; while the queue is full and moves, wait. Raises BufferError when it has not moved for a while.
+
+    A record is in the queue or it is not, and the next one comes after it: the order is kept, and nothing left out.
+    """
+    left, moved = len(producer), time.monotonic()
+    while True:
+        try:
+            return produce()
+        except BufferError:
+            producer.poll(ROOM_SLICE_S)
+            now_left = len(producer)
+            if now_left < left:
+                left, moved = now_left, time.monotonic()
+            elif time.monotonic() - moved > STALLED_AFTER_S:
+                raise
 
 
 def _flush_while_it_moves(producer: Producer) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from itertools import repeat
 from typing import Any
 
 from kafka import KafkaProducer
@@ -104,7 +105,19 @@ class KafkaPythonSink(KafkaPythonReads):
     def _send(self, batch: Batch) -> int | None:
         producer = self._open_transaction()
         topic, partition, send = self._settings.topic, self._settings.partition, producer.send
-        futures = [send(topic, value, partition=partition) for value in batch.values]
+        if batch.keys is None and batch.headers is None and batch.timestamps_ms is None:
+            futures = [send(topic, value, partition=partition) for value in batch.values]
+        else:
+            futures = [
+                send(topic, value, key, list(headers), partition, timestamp_ms)
+                for value, key, headers, timestamp_ms in zip(
+                    batch.values,
+                    batch.keys or repeat(None),
+                    batch.headers or repeat(()),
+                    batch.timestamps_ms or repeat(None),
+                    strict=False,  # what repeats has no end; the others are as long as the values
+                )
+            ]
         limit_s = self._settings.delivery_timeout_ms / 1000
         producer.flush(timeout=min(STALLED_AFTER_S, limit_s))  # for each request in turn
         # flush() alone proves nothing: it ignores failed records, and a batch that was split wakes it too soon.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import add
 
 from processor.errors import NeedsPerson, PlaceMissing, RecordTooLarge
 from processor.model import Batch, SinkSettings
 
-RECORD_OVERHEAD_BYTES = 128  # headers of one record and its batch, without key and headers, rounded up
+RECORD_OVERHEAD_BYTES = 128  # headers of one record and its batch, without the bytes of key and headers, rounded up
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class TopicFacts:
     partitions: frozenset[int]
     cleanup_policy: str
     max_message_bytes: int
+    timestamp_type: str = "CreateTime"
 
 
 def require_topic(facts: TopicFacts, settings: SinkSettings) -> None:
@@ -38,15 +40,40 @@ def require_topic(facts: TopicFacts, settings: SinkSettings) -> None:
             f"topic {settings.topic!r} has cleanup.policy={facts.cleanup_policy}, compaction removes rows",
             hint="use a topic with cleanup.policy=delete",
         )
+    if settings.parts.timestamp and facts.timestamp_type != "CreateTime":
+        raise NeedsPerson(
+            f"topic {settings.topic!r} has message.timestamp.type={facts.timestamp_type}, it keeps no other timestamps",
+            hint="set it to CreateTime, or leave --timestamp out",
+        )
 
 
 def refuse_large(batch: Batch, max_message_bytes: int, topic: str) -> None:
     """Raise RecordTooLarge, naming the row, where a record is over the topic's limit."""
     limit = max_message_bytes - RECORD_OVERHEAD_BYTES
-    if not batch.values or max(map(len, batch.values)) <= limit:
+    sizes = _sizes(batch)
+    if not sizes or max(sizes) <= limit:
         return
-    i = next(i for i, value in enumerate(batch.values) if len(value) > limit)
+    i = next(i for i, size in enumerate(sizes) if size > limit)
     raise RecordTooLarge(
-        f"row {batch.start.row + i} makes a record of {len(batch.values[i])} bytes, topic {topic!r} takes {limit}",
+        f"row {batch.start.row + i} makes a record of {sizes[i]} bytes, topic {topic!r} takes {limit}",
         hint="raise the topic's max.message.bytes; nothing of this batch was sent",
     )
+
+
+def invalid_timestamp(topic: str, said: object) -> NeedsPerson:
+    """Return the error for a timestamp that the broker refuses."""
+    return NeedsPerson(
+        f"topic {topic!r} refuses a record's timestamp: {said}",
+        hint="see the topic's message.timestamp.before.max.ms and after.max.ms, and the column of --timestamp",
+    )
+
+
+def _sizes(batch: Batch) -> list[int]:
+    """Return the bytes of each record, but for a constant."""
+    sizes = list(map(len, batch.values))
+    if batch.keys is not None:
+        sizes = list(map(add, sizes, map(len, batch.keys)))
+    if batch.headers is not None:
+        of_headers = (sum(len(name) + len(text) for name, text in headers) for headers in batch.headers)
+        sizes = list(map(add, sizes, of_headers))
+    return sizes

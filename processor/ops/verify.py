@@ -159,11 +159,11 @@ class Verify:
         return row, kept
 
     def _rows(self, source: SourceObject) -> Iterator[tuple[int, bytes]]:
-        """Yield the good rows; a bad one ends them, as it ends a run."""
+        """Yield the imprints of the good rows; a bad one ends them, as it ends a run."""
         row = 0
         try:
             for batch in self._source.batches(Position(0, source.first_row_byte)):
-                yield from enumerate(batch.values, row)
+                yield from enumerate(batch.imprints(), row)
                 row += len(batch.values)
         except BadRow as error:
             self._bad_row = error
