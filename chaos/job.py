@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chaos.schedule import FROM_OUTSIDE, KillAtRow, KillInBatch, KillNode, Plan
@@ -16,11 +16,11 @@ from harness.history import (
     Evidence,
     GroupOffset,
     PartitionEnd,
-    Record,
     Records,
     Strike,
 )
-from harness.partition import Client, Isolation, LiveReader, group_offset, offsets, read
+from harness.partition import Client, LiveReader, Record, group_offset, offsets, read
+from harness.record_rule import RecordRule
 from harness.target import Target
 from harness.world import World
 
@@ -31,13 +31,17 @@ SPARE_ATTEMPTS = 3  # starts after the last strike, should one end with 75
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to move and how. `settings` are variables of the processor beside those of the world."""
+    """What to move and how. `settings` are variables of the processor beside those of the world.
+
+    `expected` is what `rule` tells of each record; the processor gets the rule's settings too.
+    """
 
     csv: bytes
     expected: tuple[bytes, ...]
     client: Client = "kafka-python"
     delivery: str = "exactly-once"
     settings: Mapping[str, str] = field(default_factory=dict)
+    rule: RecordRule = RecordRule()  # noqa: RUF009  # frozen
 
     @property
     def reader(self) -> Client:
@@ -106,6 +110,7 @@ def stage(world: World, job: Job) -> Staged:
         **world.environment(topic=topic, source=source, job_id=topic),
         "KAFKA_CLIENT": job.client,
         "DELIVERY": job.delivery,
+        **job.rule.settings(),
         **job.settings,
     }
     return Staged(topic, environment)
@@ -149,8 +154,8 @@ def gather(
 ) -> Evidence:
     """Read everything that the job left behind, by the client that did not write it."""
     servers = world.broker.bootstrap_servers
-    uncommitted = _read(servers, topic, "read_uncommitted", job.reader)
-    committed = _read(servers, topic, "read_committed", job.reader)
+    uncommitted = _told(job.rule, read(servers, topic, isolation="read_uncommitted", client=job.reader, within_s=60))
+    committed = _told(job.rule, read(servers, topic, isolation="read_committed", client=job.reader, within_s=60))
     bounds = offsets(servers, topic)
     position = group_offset(servers, f"csv-to-kafka.{topic}", topic)
     return Evidence(
@@ -158,7 +163,7 @@ def gather(
         delivery=job.delivery,
         committed=committed,
         uncommitted=uncommitted,
-        live=Records.of((seen.offset, seen.value or b"") for seen in live.stop()),
+        live=_told(job.rule, (seen.record for seen in live.stop())),
         partition=PartitionEnd(bounds.start, bounds.stable, bounds.end),
         position=None if position is None else GroupOffset(*position),
         checkpoints=tuple(
@@ -170,6 +175,8 @@ def gather(
     )
 
 
-def _read(servers: str, topic: str, isolation: Isolation, client: Client) -> Records:
-    found = read(servers, topic, isolation=isolation, client=client, within_s=60)
-    return Records.of(Record(record.offset, record.value or b"") for record in found)
+def _told(rule: RecordRule, found: Iterable[Record]) -> Records:
+    return Records.of(
+        (record.offset, rule.told(record.value, key=record.key, headers=record.headers, at_ms=record.timestamp_ms))
+        for record in found
+    )

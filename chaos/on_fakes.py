@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from harness.fakes import Crash, FakeCheckpoints, FakeCheckpointTable, FakeKey, FakeObject, FakePartition, FakeSink
 from harness.fakes.faults import Fault, Faults
 from harness.history import Attempt, CheckpointVersion, Evidence, GroupOffset, PartitionEnd, Records, Step, Strike
+from harness.record_rule import RecordRule
 from harness.workload import Workload
 from processor import read_ahead, save_beside
 from processor.csv_source import BatchLimits, CsvSource
@@ -22,6 +23,7 @@ from processor.opening import JobRules
 from processor.pace import Pace
 from processor.ports import Step as StepName
 from processor.processor import CSVToKafkaProcessor
+from processor.record_parts import RecordParts
 from processor.stop import Clock, StopSignal
 
 JOB_ID = "job"
@@ -72,9 +74,11 @@ class FakeJob:
         faults: Iterable[Fault | str] = (),
         markers_lag: bool = False,
         expected: tuple[bytes, ...] | None = None,
+        rule: RecordRule = RecordRule(),  # noqa: B008  # frozen
     ) -> None:
         self.workload = workload
-        self.expected = workload.values("json") if expected is None else expected
+        self.rule = rule
+        self.expected = rule.expected(workload, "json") if expected is None else expected
         self.delivery = delivery
         self.limits = BatchLimits(interval_rows=interval_rows)
         self.pace: Pace | None = None
@@ -109,9 +113,15 @@ class FakeJob:
     def run(self, notes: Notes, owner: str) -> CSVToKafkaProcessor:
         """Return a run that is ready to start."""
         stored = FakeObject(self.key, chunk_bytes=64, faults=self.faults)
-        settings = SinkSettings("fake:9092", "rows", 0, GROUP, self.delivery)
+        parts = RecordParts(self.rule.key, self.rule.position, self.rule.timestamp)
+        settings = SinkSettings("fake:9092", "rows", 0, GROUP, self.delivery, parts=parts)
         source = CsvSource(
-            stored, url=self.key.url, value_format=ValueFormat.JSON, limits=self.limits, clock=lambda: 0.0
+            stored,
+            url=self.key.url,
+            value_format=ValueFormat.JSON,
+            limits=self.limits,
+            parts=parts,
+            clock=lambda: 0.0,
         )
         return CSVToKafkaProcessor(
             source,
@@ -150,8 +160,8 @@ class FakeJob:
         return Evidence(
             expected=self.expected,
             delivery=self.delivery.value,
-            committed=Records.of(self.partition.committed()),
-            uncommitted=Records.of(self.partition.uncommitted()),
+            committed=self._told(committed=True),
+            uncommitted=self._told(committed=False),
             partition=PartitionEnd(bounds.start, bounds.stable, bounds.end),
             position=None if offset is None else GroupOffset(*offset),
             checkpoints=tuple(
@@ -160,6 +170,12 @@ class FakeJob:
             ),
             attempts=tuple(self.attempts),
             strikes=tuple(Strike("fault", str(fault), landed=True) for fault in self.faults.struck),
+        )
+
+    def _told(self, *, committed: bool) -> Records:
+        return Records.of(
+            (offset, self.rule.told(c.value, key=c.key, headers=c.headers, at_ms=c.timestamp_ms or 0))
+            for offset, c in self.partition.contents(committed=committed)
         )
 
 

@@ -12,10 +12,10 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from typing import NoReturn
 
+from chaos.batches import cut
 from chaos.nemesis.inside import hurry, saving, sleeping
 from chaos.schedule import KillAtRow, KillAtStep, KillInBatch, Plan, parse
 from processor.__main__ import leave, main
@@ -26,7 +26,6 @@ from processor.model import (
     Destination,
     ForeignPosition,
     PartitionBounds,
-    Position,
 )
 from processor.ports import Observer, Sink, Step
 from processor.processor import CSVToKafkaProcessor
@@ -108,7 +107,7 @@ class StrikingSink:
         self._batches += 1
         count = self._rows_before_death(batch)
         if count:
-            self._inner.send(first_rows(batch, count))
+            self._inner.send(cut(batch, count)[0])
             self._strike.rows_in_flight = count
             self._strike.land()
         self._strike.rows_in_flight = len(batch.values)
@@ -130,12 +129,6 @@ class StrikingSink:
     def discard(self) -> None:
         """See `ports.Sink`."""
         self._inner.discard()
-
-
-def first_rows(batch: Batch, count: int) -> Batch:
-    """Return the first rows of a batch that skipped none."""
-    end = Position(batch.start.row + count, batch.byte_ends[count - 1], batch.start.skipped)
-    return replace(batch, end=end, values=batch.values[:count], byte_ends=batch.byte_ends[:count])
 
 
 def build_victim(settings: Settings, observer: Observer, stop: StopSignal) -> CSVToKafkaProcessor:

@@ -33,6 +33,7 @@ class Record:
     key: bytes | None
     value: bytes | None
     timestamp_ms: int
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,7 @@ def read_confluent(bootstrap_servers: str, span: Span) -> Iterator[Record]:
                 if error is None:
                     reached = offset_of(message) + 1
                     if reached <= span.end:
-                        yield Record(
-                            reached - 1, _bytes(message.key()), _bytes(message.value()), message.timestamp()[1]
-                        )
+                        yield record_of(message)
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # a constant, for all its underscore
                     # Counts the commit markers too, which no message shows.
                     reached = max(reached, offset_of(message))
@@ -91,7 +90,8 @@ def read_kafka_python(bootstrap_servers: str, span: Span) -> Iterator[Record]:
             span.assert_time_left("kafka-python", consumer.position(place))
             for record in consumer.poll(timeout_ms=50, max_records=10_000).get(place, []):
                 if record.offset < span.end:
-                    yield Record(record.offset, record.key, record.value, record.timestamp)
+                    headers = tuple(record.headers)
+                    yield Record(record.offset, record.key, record.value, record.timestamp, headers)
 
 
 def confluent_consumer(bootstrap_servers: str, isolation: Isolation, place: TopicPartition) -> Consumer:
@@ -131,6 +131,12 @@ def group_reader(bootstrap_servers: str, group: str) -> Consumer:
 def admin_client(bootstrap_servers: str) -> AdminClient:
     """Return an admin client; keep it in a variable until its futures are done, or they fail."""
     return AdminClient({**_CONNECTION, "bootstrap.servers": bootstrap_servers}, logger=_SILENT)
+
+
+def record_of(message: Message) -> Record:
+    """Return a message without an error as a record."""
+    key, value, headers = _bytes(message.key()), _bytes(message.value()), tuple(message.headers() or ())
+    return Record(offset_of(message), key, value, message.timestamp()[1], headers)
 
 
 def offset_of(message: Message) -> int:

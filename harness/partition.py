@@ -29,9 +29,9 @@ from harness.consumers import (
     admin_client,
     confluent_consumer,
     group_reader,
-    offset_of,
     read_confluent,
     read_kafka_python,
+    record_of,
 )
 from harness.wait import TimedOut, until
 from processor.model import PartitionBounds
@@ -60,8 +60,17 @@ class Seen:
     """A record at the moment at which a live reader got it."""
 
     monotonic_s: float
-    offset: int
-    value: bytes | None
+    record: Record
+
+    @property
+    def offset(self) -> int:
+        """The record's offset."""
+        return self.record.offset
+
+    @property
+    def value(self) -> bytes | None:
+        """The record's value."""
+        return self.record.value
 
 
 def read(
@@ -213,7 +222,7 @@ class LiveReader:
     def _take(self, message: Message) -> None:
         error = message.error()
         if error is None:
-            self._seen.append(Seen(time.monotonic(), offset_of(message), message.value()))
+            self._seen.append(Seen(time.monotonic(), record_of(message)))
         elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
             self._failure = error
         # Everything else says that the broker is away just now, or that the end is reached.

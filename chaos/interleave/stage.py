@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from chaos.on_fakes import GROUP, JOB_ID
 from harness.fakes import Entry, FakeCheckpointTable, FakeKey, FakePartition, GroupOffset
-from harness.fakes.partition import Coordinated, Marker, Producer
+from harness.fakes.entries import Marker
+from harness.fakes.partition import Coordinated, Producer
 from harness.fakes.partition import Stage as TransactionStage
 
 Attributes = tuple[tuple[str, int | str], ...]

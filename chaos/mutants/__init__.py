@@ -6,13 +6,14 @@ What's here
     reading      mutants that read, parse or encode the object wrongly
     resuming     mutants that go on at the wrong place
     committing   mutants that send or commit wrongly
+    parts        mutants that send the right values with other keys, headers or timestamps
     saving       mutants that claim or save wrongly
     ending       mutants of the lease and of the end
 
 `python -m chaos.mutants` tries them all and prints the table; a victim is broken by `apply(name)`.
 """
 
-from chaos.mutants import committing, ending, reading, resuming, saving
+from chaos.mutants import committing, ending, parts, reading, resuming, saving
 from chaos.mutants.registry import REGISTERED, Mutant, NoSuchMutant, apply, find
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "committing",
     "ending",
     "find",
+    "parts",
     "reading",
     "resuming",
     "saving",

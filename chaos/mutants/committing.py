@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from chaos.batches import cut
 from chaos.mutants.real import Real
 from chaos.mutants.registry import mutant
 from chaos.mutants.trials import Trial, numbered, rival_before
@@ -18,13 +19,6 @@ FAKE, KAFKA_PYTHON, CONFLUENT = (
     "processor.sink_kafka_python.KafkaPythonSink",
     "processor.sink_confluent.ConfluentSink",
 )
-
-
-def split(batch: Batch, count: int) -> tuple[Batch, Batch]:
-    """Cut a batch that skipped nothing after `count` rows, more than none and fewer than all."""
-    middle = Position(batch.start.row + count, batch.byte_ends[count - 1], batch.start.skipped)
-    first = Batch(batch.start, middle, batch.values[:count], batch.byte_ends[:count])
-    return first, Batch(middle, batch.end, batch.values[count:], batch.byte_ends[count:])
 
 
 def sent(self: Any, batch: Batch) -> int | None:
@@ -97,7 +91,7 @@ def commits_each_row(_original: Any) -> Any:
     def send_and_commit(self: Any, batch: Batch) -> int | None:
         rest, next_offset = batch, None
         while len(rest.values) > 1:
-            first, rest = split(rest, 1)
+            first, rest = cut(rest, 1)
             sent(self, first)
             committed(self, first, batch.start)
         next_offset = sent(self, rest)
@@ -151,7 +145,7 @@ def commits_half_a_batch_with_the_whole_position(_original: Any) -> Any:
     def send_and_commit(self: Any, batch: Batch) -> int | None:
         rest = batch
         if len(batch.values) > 1:
-            first, rest = split(batch, len(batch.values) // 2)
+            first, rest = cut(batch, len(batch.values) // 2)
             sent(self, first)
             committed(self, first, batch.end)
         next_offset = sent(self, rest)

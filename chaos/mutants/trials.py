@@ -11,6 +11,7 @@ from typing import TypeAlias
 from chaos.on_fakes import GROUP, JOB_ID, FakeJob
 from harness.fakes import Crash, GroupOffset
 from harness.history import Evidence
+from harness.record_rule import RecordRule
 from harness.workload import RowRange, Shape, Workload, generate
 from processor.errors import EXIT_DONE
 from processor.model import Delivery
@@ -30,7 +31,7 @@ class Trial:
     """A workload, what strikes, and how the job is played to its end.
 
     `faults` are lines of `harness.fakes.faults`; `event` says in words what `play` does beside starting runs.
-    `expected_exit` is how the job has to end under this strike.
+    `expected_exit` is how the job has to end under this strike, `rule` what its records hold beside values.
     """
 
     workload: Callable[[], Workload]
@@ -40,10 +41,17 @@ class Trial:
     interval_rows: int = 2
     delivery: Delivery = Delivery.EXACTLY_ONCE
     expected_exit: int = EXIT_DONE
+    rule: RecordRule = RecordRule()  # noqa: RUF009  # frozen
 
     def perform(self) -> Evidence:
         """Run the job in a new world and gather the evidence. Raises StrikeMissed, for such a run proves nothing."""
-        job = FakeJob(self.workload(), delivery=self.delivery, interval_rows=self.interval_rows, faults=self.faults)
+        job = FakeJob(
+            self.workload(),
+            delivery=self.delivery,
+            interval_rows=self.interval_rows,
+            faults=self.faults,
+            rule=self.rule,
+        )
         (self.play or finish)(job)
         if job.faults.missed:
             raise StrikeMissed(f"{', '.join(map(str, job.faults.missed))} in {len(job.attempts)} attempts")
@@ -94,6 +102,13 @@ def repeating() -> Workload:
 def alike() -> Workload:
     """Nine rows that are all the same."""
     return written("alike", ("word",), [("same",)] * 9)
+
+
+@cache
+def timed() -> Workload:
+    """Nine rows with a moment each, in no order."""
+    moments = [f"2024-02-{1 + 7 * row % 9:02}T12:00:00.{row:03}+01:00" for row in range(9)]
+    return written("timed", ("id", "at"), [(f"{row}", moment) for row, moment in enumerate(moments)])
 
 
 @cache

@@ -50,6 +50,7 @@ class Course:
             "KAFKA_CLIENT": job.client,
             "DELIVERY": job.delivery,
             "COMMIT_INTERVAL_S": "3600",  # batches are cut by rows alone, so that saves and commits can be counted
+            **job.rule.settings(),
             **job.settings,
         }
         self.attempts: list[Attempt] = []  # in the order in which they ended

@@ -32,7 +32,8 @@ def play(world: World, mutant: Mutant, client: Client, environment: Mapping[str,
     trial, workload = mutant.trial, mutant.trial.workload()
     rows = len(workload.rows) if mutant.real.one_batch else trial.interval_rows
     settings = {"CHECKPOINT_INTERVAL": str(rows), **environment}
-    job = Job(workload.csv, workload.values("json"), client, trial.delivery.value, settings)
+    expected = trial.rule.expected(workload, "json")
+    job = Job(workload.csv, expected, client, trial.delivery.value, settings, trial.rule)
     with Course(world, job) as course:
         taken: list[Nemesis] = []
         for move in mutant.real.moves:
@@ -55,7 +56,9 @@ def test_mutant_is_convicted_on_a_real_broker_by_its_expected_anomaly(world: Wor
     assert mutant.expected in verdict.names, f"{client}: {verdict.summary}"
 
 
-UNBROKEN = {f"{mutant.real}, {mutant.trial.workload.__name__}": mutant for mutant in ON_KAFKA.values()}
+UNBROKEN = {
+    f"{mutant.real}, {mutant.trial.workload.__name__}, {mutant.trial.rule}": mutant for mutant in ON_KAFKA.values()
+}
 
 
 @pytest.mark.parametrize("played", UNBROKEN)

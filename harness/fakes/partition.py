@@ -21,26 +21,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from harness.fakes.entries import Content, Entry, Marker
 from processor.errors import SinkFenced
 from processor.model import Destination, PartitionBounds
-
-
-class Marker(StrEnum):
-    """How a transaction was decided."""
-
-    COMMIT = "commit"
-    ABORT = "abort"
-
-
-class Entry(NamedTuple):
-    """One offset of the log: a record, or the marker that ends a transaction."""
-
-    offset: int
-    producer_id: int
-    producer_epoch: int
-    transactional: bool
-    value: bytes
-    marker: Marker | None = None
 
 
 class GroupOffset(NamedTuple):
@@ -87,6 +70,7 @@ class FakePartition:
         self.partition = partition
         self.max_record_bytes = 1_048_576
         self.cleanup_policy = "delete"
+        self.timestamp_type = "CreateTime"
         self.reachable = True
         self.exists = True
         self.clock_ms = 0
@@ -123,13 +107,18 @@ class FakePartition:
 
     def committed(self, start_offset: int = 0) -> Iterator[tuple[int, bytes]]:
         """Return (offset, value) of what a committed reader sees from `start_offset` on, as of this call."""
-        bounds = self.bounds()
-        kept = self._log[max(start_offset, bounds.start) : bounds.stable]
-        return iter([(e.offset, e.value) for e in kept if e.marker is None and e.offset not in self._aborted])
+        return iter([(offset, content.value) for offset, content in self.contents(start_offset)])
 
     def uncommitted(self) -> Iterator[tuple[int, bytes]]:
         """Return (offset, value) of every record, aborted and open ones included."""
-        return iter([(e.offset, e.value) for e in self.entries() if e.marker is None])
+        return iter([(offset, content.value) for offset, content in self.contents(committed=False)])
+
+    def contents(self, start_offset: int = 0, *, committed: bool = True) -> list[tuple[int, Content]]:
+        """Return offset and whole content of what `committed` or `uncommitted` return."""
+        bounds = self.bounds()
+        kept = self._log[max(start_offset, bounds.start) : bounds.stable if committed else bounds.end]
+        hidden = self._aborted if committed else ()
+        return [(e.offset, e.content) for e in kept if e.marker is None and e.offset not in hidden]
 
     # -- what a producer can ask ---------------------------------------------------------------------------------
 
@@ -149,13 +138,19 @@ class FakePartition:
             self._coordinated[transactional_id] = Coordinated(producer, timeout_ms)
         return producer
 
-    def append(self, producer: Producer, values: Iterable[bytes]) -> int:
-        """Append records, opening a transaction if there is none; return the end. Raises SinkFenced."""
+    def append(self, producer: Producer, records: Iterable[bytes | Content]) -> int:
+        """Append records, opening a transaction if there is none; return the end. Raises SinkFenced.
+
+        A record given as bytes is a value, without key and headers.
+        """
         transactional = producer.transactional_id is not None
         if transactional:
             self._ongoing(producer).has_records = True
-        for value in values:
-            self._write(Entry(len(self._log), producer.producer_id, producer.producer_epoch, transactional, value))
+        for record in records:
+            content = Content(record) if isinstance(record, bytes) else record
+            if content.timestamp_ms is None:
+                content = content._replace(timestamp_ms=self.clock_ms)
+            self._write(Entry(len(self._log), producer.producer_id, producer.producer_epoch, transactional, content))
         return len(self._log)
 
     def commit(self, producer: Producer, offsets: dict[str, GroupOffset], *, stages: int | None = None) -> None:
@@ -264,8 +259,8 @@ class FakePartition:
     def _mark_records(self, transaction: Coordinated, marker: Marker) -> None:
         if transaction.has_records:
             producer = transaction.producer
-            entry = Entry(len(self._log), producer.producer_id, producer.producer_epoch, transactional=True, value=b"")
-            self._write(entry._replace(marker=marker))
+            ids = (producer.producer_id, producer.producer_epoch)
+            self._write(Entry(len(self._log), *ids, transactional=True, content=Content(b""), marker=marker))
             transaction.has_records = False
 
     def _abort(self, transaction: Coordinated) -> None:

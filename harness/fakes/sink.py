@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import takewhile
+from itertools import repeat, takewhile
 from typing import TypeVar
 
+from harness.fakes.entries import Content
 from harness.fakes.faults import Faults
 from harness.fakes.partition import FakePartition, GroupOffset, Producer
 from processor import group_offset
@@ -52,15 +53,15 @@ class FakeSink:
         return self._call("sink.bounds", lambda _: self._partition.bounds())
 
     def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
-        """Yield the committed records as of this call; what retention has taken cannot be asked for."""
+        """Yield the committed records' imprints as of this call; what retention has taken cannot be asked for."""
         if start_offset < self._partition.bounds().start:
             raise _failed(f"offset {start_offset} is out of range")
-        return self._call("sink.records", lambda _: self._partition.committed(start_offset))
+        return self._call("sink.records", lambda _: self._imprints(start_offset))
 
     def check(self, batch: Batch) -> None:
         """Refuse what `send` would refuse before it writes."""
         limit = self._partition.max_record_bytes
-        if any(len(value) > limit for value in batch.values):
+        if any(_size_bytes(content) > limit for content in _contents(batch)):
             raise RecordTooLarge(f"a record is larger than {limit} bytes", hint="raise max.message.bytes")
 
     # -- the life of a producer --------------------------------------------------------------------------------------
@@ -119,11 +120,11 @@ class FakeSink:
         return producer
 
     def _append(self, producer: Producer, batch: Batch, *, records: int | None) -> int | None:
-        values = batch.values if records is None else batch.values[:records]
+        contents = _contents(batch)[:records]
         limit = self._partition.max_record_bytes
-        fitting = list(takewhile(lambda value: len(value) <= limit, values))
+        fitting = list(takewhile(lambda content: _size_bytes(content) <= limit, contents))
         next_offset = self._partition.append(producer, fitting) if fitting else None
-        if len(fitting) < len(values):
+        if len(fitting) < len(contents):
             raise RecordTooLarge(f"a record is larger than {limit} bytes", hint="raise max.message.bytes")
         return next_offset
 
@@ -133,7 +134,18 @@ class FakeSink:
             raise PlaceMissing(f"no {self._settings.topic}-{self._settings.partition}", hint="make the topic")
         if "compact" in self._partition.cleanup_policy:
             raise NeedsPerson(f"{self._settings.topic} is compacted", hint="use cleanup.policy=delete")
+        if self._settings.parts.timestamp and self._partition.timestamp_type != "CreateTime":
+            raise NeedsPerson(f"{self._settings.topic} keeps no timestamps of ours", hint="use CreateTime")
         return self._partition.destination
+
+    def _imprints(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
+        parts, found = self._settings.parts, self._partition.contents(start_offset)
+        return iter(
+            [
+                (offset, parts.imprint(c.value, key=c.key, headers=c.headers, timestamp_ms=c.timestamp_ms or 0))
+                for offset, c in found
+            ]
+        )
 
     def _decoded(self) -> CommittedPosition | ForeignPosition | None:
         found = self._partition.group_offsets.get(self._settings.transactional_id)
@@ -142,3 +154,13 @@ class FakeSink:
 
 def _failed(why: str) -> SinkFailed:
     return SinkFailed(why, hint="fence again, then resume")
+
+
+def _contents(batch: Batch) -> list[Content]:
+    """Return the batch's records; what repeats has no end, the others are as long as the values."""
+    columns = (batch.keys or repeat(None), batch.headers or repeat(()), batch.timestamps_ms or repeat(None))
+    return list(map(Content, batch.values, *columns))
+
+
+def _size_bytes(content: Content) -> int:
+    return len(content.value) + len(content.key or b"") + sum(len(n) + len(text) for n, text in content.headers)

@@ -25,7 +25,7 @@ from confluent_kafka.admin import (
 )
 
 from harness import partition, wait
-from harness.tests.contracts.sink_worlds import SinkWorld
+from harness.tests.contracts.sink_worlds import SinkWorld, Whole
 from processor.model import SinkSettings
 from processor.ports import Sink
 from processor.secret_places import read_secrets
@@ -77,6 +77,13 @@ class KafkaWorld(SinkWorld):
         isolation: partition.Isolation = "read_committed" if committed else "read_uncommitted"
         return [record.value or b"" for record in partition.read(*self._address, isolation=isolation)]
 
+    def read_whole(self) -> list[Whole]:
+        found = partition.read(*self._address, isolation="read_committed")
+        return [Whole(record.value, record.key, record.headers, record.timestamp_ms) for record in found]
+
+    def append_time_topic(self) -> None:
+        self._configure("message.timestamp.type", "LogAppendTime")
+
     def reset_group(self, offset: int, metadata: str) -> None:
         group = {"bootstrap.servers": self._servers, "group.id": self.settings.transactional_id}
         place = TopicPartition(self.settings.topic, self.settings.partition, offset, metadata)
@@ -114,13 +121,16 @@ class KafkaWorld(SinkWorld):
         partition.create_topic(self._servers, self.settings.topic)
 
     def compact_topic(self) -> None:
-        policy = ConfigEntry("cleanup.policy", "compact", incremental_operation=AlterConfigOpType.SET)
-        resource = ConfigResource(ResourceType.TOPIC, self.settings.topic, incremental_configs=[policy])
-        for future in self._admin.incremental_alter_configs([resource]).values():
-            future.result(ANSWER_S)
+        self._configure("cleanup.policy", "compact")
 
     def unreachable(self) -> Sink:
         return self.sink(bootstrap_servers="127.0.0.1:1")  # a port where nothing listens
+
+    def _configure(self, name: str, setting: str) -> None:
+        entry = ConfigEntry(name, setting, incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, self.settings.topic, incremental_configs=[entry])
+        for future in self._admin.incremental_alter_configs([resource]).values():
+            future.result(ANSWER_S)
 
     @property
     def _address(self) -> tuple[str, str, int]:

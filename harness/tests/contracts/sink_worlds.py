@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from typing import NamedTuple
 
 from harness.fakes import FakePartition, FakeSink
 from processor.model import Delivery, SinkSettings
 from processor.ports import Sink
 
 TOO_LARGE_BYTES = 3 * 2**20  # above the default max.message.bytes of 1 MiB
+
+
+class Whole(NamedTuple):
+    """A record with all its parts."""
+
+    value: bytes | None
+    key: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    timestamp_ms: int
 
 
 class SinkWorld(ABC):
@@ -25,6 +35,14 @@ class SinkWorld(ABC):
     @abstractmethod
     def read(self, *, committed: bool) -> list[bytes]:
         """Return the values that an independent reader sees, from the first to the (last stable) end."""
+
+    @abstractmethod
+    def read_whole(self) -> list[Whole]:
+        """Return all of the records that an independent committed reader sees."""
+
+    @abstractmethod
+    def append_time_topic(self) -> None:
+        """Let the topic give records its own timestamps."""
 
     @abstractmethod
     def reset_group(self, offset: int, metadata: str) -> None:
@@ -90,6 +108,12 @@ class FakeSinkWorld(SinkWorld):
     def read(self, *, committed: bool) -> list[bytes]:
         records = self.partition.committed() if committed else self.partition.uncommitted()
         return [value for _, value in records]
+
+    def read_whole(self) -> list[Whole]:
+        return [Whole(c.value, c.key, c.headers, c.timestamp_ms or 0) for _, c in self.partition.contents()]
+
+    def append_time_topic(self) -> None:
+        self.partition.timestamp_type = "LogAppendTime"
 
     def reset_group(self, offset: int, metadata: str) -> None:
         self.partition.reset_group(self.settings.transactional_id, offset, metadata)

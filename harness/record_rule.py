@@ -1,0 +1,67 @@
+"""What records hold beside their value, as a job of a test asks for it; and what the judge then compares.
+
+The judge compares bytes. Where a job asks for nothing but values they are the values; else each record is told in bytes
+that hold every part which the job asks for, and the value behind them. Shares no code with the processor.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from harness.workload import Workload
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRule:
+    """`key` and `timestamp` name columns; `position` asks for the headers `row` and `byte_offset`."""
+
+    key: tuple[str, ...] = ()
+    position: bool = False
+    timestamp: str = ""
+
+    def settings(self) -> dict[str, str]:
+        """Return the variables that tell a processor so."""
+        said = {}
+        if self.key:
+            said["RECORD_KEY"] = ",".join('"' + column.replace('"', '""') + '"' for column in self.key)
+        if self.position:
+            said["RECORD_HEADERS"] = "position"
+        if self.timestamp:
+            said["RECORD_TIMESTAMP"] = self.timestamp
+        return said
+
+    def told(self, value: bytes | None, *, key: bytes | None, headers: Headers, at_ms: int) -> bytes:
+        """Return what is compared of a record, in a form that no other record has."""
+        if self == RecordRule():
+            return value or b""
+        parts: list[object] = [_text(key)] if self.key else []
+        if self.position:
+            parts.append([[name, _text(text)] for name, text in headers])
+        if self.timestamp:
+            parts.append(at_ms)
+        return json.dumps(parts).encode() + b" " + (value or b"")
+
+    def expected(self, workload: Workload, value_format: str) -> tuple[bytes, ...]:
+        """Return what is compared of each record that the workload must become."""
+        values = workload.values(value_format)
+        return tuple(self._expected(workload, row, value) for row, value in enumerate(values))
+
+    def _expected(self, workload: Workload, row: int, value: bytes) -> bytes:
+        cells = dict(zip(workload.header, workload.rows[row], strict=True))
+        keys = [cells[column] for column in self.key]
+        key = keys[0] if len(keys) == 1 else json.dumps(keys, ensure_ascii=False, separators=(",", ":"))
+        headers = (("row", str(row).encode()), ("byte_offset", str(workload.ranges[row].start).encode()))
+        at_ms = _milliseconds(cells[self.timestamp]) if self.timestamp else 0
+        return self.told(value, key=key.encode() if keys else None, headers=headers, at_ms=at_ms)
+
+
+def _text(part: bytes | None) -> str | None:
+    """Bytes as characters below 256: no two sequences of bytes have the same text."""
+    return None if part is None else part.decode("latin-1")
+
+
+def _milliseconds(cell: str) -> int:
+    """The moment of a timestamp that a test wrote: digits, or ISO 8601 with its offset."""
+    return int(cell) if cell.isdecimal() else round(datetime.fromisoformat(cell).timestamp() * 1000)
