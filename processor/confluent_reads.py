@@ -32,6 +32,8 @@ READ_TIMEOUT_S = 10.0
 TRIES = 4  # within that time, should each run out of its own: a client that knows a fallen leader does not let go of it
 DEFAULT_MESSAGE_BYTES = 1_048_588  # the broker's default of max.message.bytes, until `describe` has asked
 FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})  # noqa: SLF001
+# What a broker says of a refused timestamp; of several at once it names only the record.
+INVALID = frozenset({KafkaError.INVALID_TIMESTAMP, KafkaError.INVALID_RECORD})
 TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 REFUSED = frozenset({
     KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -293,7 +295,7 @@ def _translate(error: BaseException, settings: SinkSettings, heard: KafkaError |
         return RecordTooLarge(
             f"topic {settings.topic!r} refuses a record: {said}", hint="raise the topic's max.message.bytes"
         )
-    if code == KafkaError.INVALID_TIMESTAMP:
+    if settings.parts.timestamp and code in INVALID:
         return invalid_timestamp(settings.topic, said)
     if said is not None and code in REFUSED:
         return AccessDenied(

@@ -30,6 +30,8 @@ REFUSED = (
     kafka_errors.AuthorizationError, kafka_errors.SaslAuthenticationFailedError,
     kafka_errors.IllegalSaslStateError, kafka_errors.UnsupportedSaslMechanismError,
 )  # fmt: skip
+# What a broker says of a refused timestamp; of several at once it names only the record.
+INVALID = (kafka_errors.InvalidTimestampError, kafka_errors.InvalidRecordError)
 
 
 class KafkaPythonReads:
@@ -234,7 +236,7 @@ def _translate(error: BaseException, settings: SinkSettings) -> ProcessorError:
             return RecordTooLarge(
                 f"topic {settings.topic!r} refuses a record: {cause}", hint="raise the topic's max.message.bytes"
             )
-        if isinstance(cause, kafka_errors.InvalidTimestampError):
+        if settings.parts.timestamp and isinstance(cause, INVALID):
             return invalid_timestamp(settings.topic, cause)
         if isinstance(cause, REFUSED):
             return AccessDenied(

@@ -127,7 +127,7 @@ def _column_names(text: str) -> tuple[str, ...]:
         (names,) = csv.reader([text], strict=True)
     except csv.Error as error:
         raise ValueError(f"it is no row of CSV: {error}") from error
-    if "" in names or len(set(names)) < len(names):
+    if not names or "" in names or len(set(names)) < len(names):
         raise ValueError("each name must be there, and once")
     return tuple(names)
 

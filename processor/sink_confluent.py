@@ -129,7 +129,7 @@ class ConfluentSink(ConfluentReads):
         else:
             self._hand_over_one_by_one(producer, batch, each, last.append)
         left = _flush_while_it_moves(producer)
-        error = failures[0] if failures else last[0].error() if last else None
+        error = _most_telling([*failures, *(message.error() for message in last)])
         if left or error is not None or not last:
             raise KafkaException(error or KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
         offset = last[0].offset()
@@ -209,6 +209,13 @@ def _when_there_is_room(producer: Producer, produce: Callable[[], None]) -> None
                 left, moved = now_left, time.monotonic()
             elif time.monotonic() - moved > STALLED_AFTER_S:
                 raise
+
+
+def _most_telling(errors: list[KafkaError | None]) -> KafkaError | None:
+    """Return the first error that says more than that another record of its request was refused."""
+    found = [error for error in errors if error is not None]
+    other = KafkaError._INVALID_DIFFERENT_RECORD  # noqa: SLF001
+    return next((error for error in found if error.code() != other), found[0] if found else None)
 
 
 def _flush_while_it_moves(producer: Producer) -> int:

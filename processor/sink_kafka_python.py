@@ -8,6 +8,7 @@ from itertools import repeat
 from typing import Any
 
 from kafka import KafkaProducer
+from kafka.errors import InvalidRecordError, InvalidTimestampError, KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from processor import group_offset
@@ -122,9 +123,12 @@ class KafkaPythonSink(KafkaPythonReads):
         producer.flush(timeout=min(STALLED_AFTER_S, limit_s))  # for each request in turn
         # flush() alone proves nothing: it ignores failed records, and a batch that was split wakes it too soon.
         deadline = time.monotonic() + limit_s
-        for future in futures:
-            if not future.succeeded():
-                future.get(timeout=max(0.0, deadline - time.monotonic()))
+        try:
+            for future in futures:
+                if not future.succeeded():
+                    future.get(timeout=max(0.0, deadline - time.monotonic()))
+        except KafkaError as error:
+            raise _most_telling(futures, error) from error
         offset = int(futures[-1].value.offset) if futures else -1
         # Unknown (negative) where the broker had the batch already and said so to a resent request.
         return None if offset < 0 else offset + 1
@@ -151,3 +155,11 @@ class KafkaPythonSink(KafkaPythonReads):
             chosen["transactional_id"] = settings.transactional_id
             chosen["transaction_timeout_ms"] = settings.transaction_timeout_ms
         return chosen
+
+
+def _most_telling(futures: list[Any], error: KafkaError) -> BaseException:
+    """Return why a record was refused where `error` says only that another one of its request was."""
+    refusals = (future.exception for future in futures if future.failed())
+    telling = (InvalidTimestampError, InvalidRecordError)
+    found: BaseException = next((why for why in refusals if isinstance(why, telling)), error)
+    return found

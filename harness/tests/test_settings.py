@@ -43,6 +43,9 @@ GOOD: dict[str, tuple[tuple[str, Any], tuple[str, Any], Callable[[Settings], Any
     "--max-bytes-per-s": (("5000000", 5_000_000), ("1", 1), lambda s: s.bytes_per_s),
     "--transaction-timeout-ms": (("30000", 30_000), ("900000", 900_000), lambda s: s.sink.transaction_timeout_ms),
     "--format": (("raw",) * 2, ("json",) * 2, lambda s: s.value_format),
+    "--key": (("id", ("id",)), ('name,"a ""b"", c"', ("name", 'a "b", c')), lambda s: s.sink.parts.key),
+    "--record-headers": (("position", True), ("none", False), lambda s: s.sink.parts.position),
+    "--timestamp": (("at",) * 2, ("a, b",) * 2, lambda s: s.sink.parts.timestamp),
     "--delimiter": (("tab", "\t"), (";", ";"), lambda s: s.dialect.delimiter),
     "--quote": (("none", None), ("'", "'"), lambda s: s.dialect.quote),
     "--escape": (("\\", "\\"), ("!", "!"), lambda s: s.dialect.escape),
@@ -75,6 +78,9 @@ DEFAULTS = {
     "--max-bytes-per-s": math.inf,
     "--transaction-timeout-ms": 60_000,
     "--format": "json",
+    "--key": (),
+    "--record-headers": False,
+    "--timestamp": "",
     "--delimiter": ",",
     "--quote": '"',
     "--escape": None,
@@ -151,6 +157,9 @@ BAD = {
     "--max-bytes-per-s": ("0", "5MB"),
     "--transaction-timeout-ms": ("0", "-5", "1m"),
     "--format": ("csv", "JSON"),
+    "--key": ("a,a", "a,,b", ",", 'a,"b', 'a,"b"c', "a\nb"),
+    "--record-headers": ("row", "Position", "true"),
+    "--timestamp": (),
     "--delimiter": ("ab", "é", "\n", "\0", "none", '"'),
     "--quote": ("''", "\r", ","),
     "--escape": ("\\\\", '"', ","),
@@ -259,10 +268,44 @@ def test_shape_is_the_same_for_ever(value_format: str, delivery: str, shape: str
 
 
 @pytest.mark.parametrize("flag", GOOD)
-def test_shape_changes_with_format_dialect_and_delivery_and_with_nothing_else(flag: str) -> None:
+def test_shape_changes_with_what_shapes_records_and_with_nothing_else(flag: str) -> None:
+    parts = ("--key", "--record-headers", "--timestamp")
     dialect = ("--delimiter", "--quote", "--escape", "--comment", "--encoding", "--columns")
     one, two = loaded({flag: GOOD[flag][0][0]}), loaded({flag: GOOD[flag][1][0]})
-    assert (one.shape != two.shape) == (flag in ("--format", "--delivery", *dialect))
+    assert (one.shape != two.shape) == (flag in ("--format", "--delivery", *dialect, *parts))
+
+
+@pytest.mark.parametrize(
+    ("flags", "shape"),
+    [
+        ({"--record-headers": "none"}, "3b3a0f691abfd194"),  # as without it
+        ({"--key": "id"}, "f9b8363b85fe9f47"),
+        ({"--key": "id,name"}, "06acd0990cab5b06"),
+        ({"--record-headers": "position"}, "c3b4d92cb6bdf159"),
+        ({"--timestamp": "at"}, "5d6531fca89fad53"),
+    ],
+)
+def test_shape_of_a_job_with_a_key_headers_or_a_timestamp_is_the_same_for_ever(
+    flags: dict[str, str], shape: str
+) -> None:
+    assert loaded(flags).shape == shape
+
+
+def test_shape_tells_which_column_is_the_key_and_in_which_order_and_which_the_timestamp() -> None:
+    given = (
+        {"--key": "a"},
+        {"--key": "b"},
+        {"--key": "a,b"},
+        {"--key": "b,a"},
+        {"--key": '"a,b"'},
+        {"--timestamp": "a"},
+    )
+    assert len({loaded(flags).shape for flags in given}) == len(given)
+
+
+def test_a_format_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(BadSetting, match="it is not one of json, raw"):
+        loaded({"--format": "protobuf"})
 
 
 @pytest.mark.parametrize("same", [{"--delimiter": ";", "--comment": ";"}, {"--quote": "'", "--escape": "'"}])
