@@ -38,7 +38,7 @@ ABOUT_SENDING = (
     "--transaction-timeout-ms",
     "--on-bad-row",
 )
-ABOUT_ROWS = ("--delivery", "--format", "--max-row-bytes")
+ABOUT_ROWS = ("--delivery", "--format", "--key", "--record-headers", "--timestamp", "--max-row-bytes")
 
 
 def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 from harness.fakes import FakeCheckpoints, FakeCheckpointTable, FakeKey, FakeObject
 from harness.tests.contracts.sink_worlds import SinkWorld
@@ -12,6 +13,7 @@ from processor.errors import Different
 from processor.model import Batch, CommittedPosition, JobStart, Position, Status, ValueFormat
 from processor.opening import JobRules
 from processor.ops.verify import Verify
+from processor.record_parts import RecordParts
 
 HEADER = b"id,text\n"
 
@@ -32,13 +34,16 @@ def byte_after(row: int) -> int:
     return len(csv_of(row))
 
 
-def batch(values: Sequence[bytes]) -> Batch:
+def batch(values: Sequence[bytes], **columns: Any) -> Batch:
     """Records whose rows do not matter."""
-    return Batch(Position(0, 0), Position(len(values), len(values)), values, list(range(1, len(values) + 1)))
+    ends = list(range(1, len(values) + 1))
+    return Batch(Position(0, 0), Position(len(values), len(values)), values, ends, **columns)
 
 
 class Planted:
     """Rows of one object; `write` makes the records, `save` the checkpoint, `verify` compares."""
+
+    parts = RecordParts()
 
     def __init__(self, world: SinkWorld, *, rows: int = 50) -> None:
         self.world = world
@@ -50,12 +55,15 @@ class Planted:
         self.start_offset = 0
         self.values = [value_of(row) for row in range(rows)]
 
-    def write(self, values: Sequence[bytes], *, position: int | None, in_batches_of: int = 20) -> None:
+    def write(
+        self, values: Sequence[bytes], *, position: int | None, in_batches_of: int = 20, **columns: Sequence[Any]
+    ) -> None:
         """Commit these records, and the position after so many rows with the last of them."""
         self.sink.fence()
         for first in range(0, len(values), in_batches_of):
             some = list(values[first : first + in_batches_of])
-            next_offset = self.sink.send(batch(some))
+            beside = {name: column[first : first + in_batches_of] for name, column in columns.items()}
+            next_offset = self.sink.send(batch(some, **beside))
             row = first + len(some)
             if row >= len(values) and position is not None:
                 row = position
@@ -83,9 +91,9 @@ class Planted:
         if status is not Status.RUNNING:
             checkpoints.finish(status, rows=row if status is Status.COMPLETED else None)
 
-    def complete(self, values: Sequence[bytes]) -> None:
+    def complete(self, values: Sequence[bytes], **columns: Sequence[Any]) -> None:
         """Write records for a job that says it is done."""
-        self.write(values, position=self.rows)
+        self.write(values, position=self.rows, **columns)
         self.save(row=self.rows, status=Status.COMPLETED)
 
     def checkpoints(self) -> FakeCheckpoints:
@@ -99,11 +107,11 @@ class Planted:
             url=self.key.url,
             value_format=ValueFormat.JSON,
             limits=BatchLimits(),
+            parts=self.parts,
         )
+        sink = self.world.sink(parts=self.parts)
         try:
-            Verify(
-                source, self.world.sink(), self.checkpoints(), rules=self.rules, name="job", out=out, most=most
-            ).run()
+            Verify(source, sink, self.checkpoints(), rules=self.rules, name="job", out=out, most=most).run()
         except Different as error:
             return error.exit_code, out.getvalue() + str(error)
         return 0, out.getvalue()

@@ -15,6 +15,7 @@ from processor.model import CommittedPosition, Delivery, Pins, Position, SinkSet
 from processor.opening import JobRules
 from processor.ops.dry_run import MOST, DryRun
 from processor.processor import CSVToKafkaProcessor
+from processor.record_parts import RecordParts
 from processor.stop import Clock, StopSignal
 
 MAX_ROW_BYTES = 200
@@ -28,15 +29,20 @@ class Silent:
         """Forget it."""
 
 
+NOTHING_BESIDE = RecordParts()
+
+
 class Place:
     """One job's place in a world of fakes; `dry` and `real` look at it and move it."""
 
-    def __init__(self, csv: bytes, *, delivery: Delivery = Delivery.EXACTLY_ONCE) -> None:
+    def __init__(
+        self, csv: bytes, *, delivery: Delivery = Delivery.EXACTLY_ONCE, parts: RecordParts = NOTHING_BESIDE
+    ) -> None:
         self.key = FakeKey(csv)
         self.partition = FakePartition()
         self.table = FakeCheckpointTable()
         self.rules = JobRules(delivery, "shape")
-        self.settings = SinkSettings("fake:9092", "rows", 0, "csv-to-kafka.job", delivery)
+        self.settings = SinkSettings("fake:9092", "rows", 0, "csv-to-kafka.job", delivery, parts=parts)
 
     def parts(self) -> tuple[CsvSource, FakeSink, FakeCheckpoints]:
         source = CsvSource(
@@ -44,6 +50,7 @@ class Place:
             url=self.key.url,
             value_format=ValueFormat.JSON,
             limits=BatchLimits(interval_rows=4, max_row_bytes=MAX_ROW_BYTES),
+            parts=self.settings.parts,
         )
         sink = FakeSink(self.partition, self.settings)
         return source, sink, FakeCheckpoints(self.table, job_id="job", owner="me")
@@ -242,3 +249,29 @@ def test_a_run_that_is_at_work_is_not_disturbed(delivery: Delivery) -> None:
     assert place.dry()[0] == 0
     sink.commit(CommittedPosition(Position(1, 20), Pins('"etag"'), "shape", 0))
     checkpoints.finish(Status.STOPPED)
+
+
+def test_cells_that_are_no_timestamp_are_bad_rows_and_a_run_ends_likewise() -> None:
+    rows = [b"1,2024-01-01\n", b"2,soon\n", b"3,2024-01-03\n", b"4,2024-13-01\n", b"5,2024-01-05\n"]
+    place = Place(b"id,at\n" + b"".join(rows), parts=RecordParts(("id",), position=True, timestamp="at"))
+    code, said = place.dry()
+    assert code == 5
+    assert "bad: row 1, bytes 19 to 26 of the object: 'soon' in column 'at' is no timestamp" in said
+    assert "bad: row 3, bytes 39 to 52 of the object: '2024-13-01' in column 'at' is no timestamp" in said
+    assert ": 5 rows, " in said
+    assert place.real() == 5
+    assert [(c.key, c.timestamp_ms) for _, c in place.partition.contents()] == [(b"1", 1_704_067_200_000)]
+
+
+def test_a_column_that_is_not_there_ends_with_2_and_names_those_that_are() -> None:
+    place = Place(b"id,at\n1,2\n", parts=RecordParts(("at", "name")))
+    assert place.dry() == (2, "--key: there is no column 'name' (there are id, at)")
+    assert place.real() == 2
+    assert place.table.get("job") is None
+
+
+def test_a_key_that_makes_a_record_too_large_is_named() -> None:
+    place = Place(b"id,text\n1,x\n2,%s\n" % (b"y" * 150), parts=RecordParts(("text",)))
+    place.partition.max_record_bytes = 300
+    code, said = place.dry()
+    assert (code, "too large: " in said) == (2, True), said
