@@ -48,6 +48,7 @@ from harness.checker import Validity, Verdict, judge, merge
 from harness.growth import Growth
 from harness.history import Attempt, Evidence
 from harness.partition import Client, LiveReader
+from harness.record_rule import RecordRule, draw_rule
 from harness.target import Target
 from harness.workload import WRITINGS, Shape, Writing, generate
 from harness.world import World
@@ -83,10 +84,10 @@ def draw_round(
     foreign: bool = False,
     node_kills: int = 0,
 ) -> Round:
-    """Draw a job: rows of every kind and dialect, tiny to middling intervals, any compression, client and format.
+    """Draw a job: rows of every kind and dialect, tiny to middling intervals, any compression, client, format and key.
 
     With `plain`, rows are ASCII on one line each, and nothing but rows: what a program that moves lines can move. With
-    `foreign`, for somebody else's program, the object is RFC 4180 in UTF-8, and not compressed.
+    `foreign`, for somebody else's program, the object is RFC 4180 in UTF-8, and not compressed, and records are values.
     """
     rng = random.Random(f"{seed}/{number}")
     interval_rows = rng.choice((1, 3, 10, 40, 100))
@@ -111,7 +112,9 @@ def draw_round(
         "VALUE_FORMAT": value_format,
     }
     chosen: Client = client or ("kafka-python", "confluent")[number % 2]
-    job = Job(compress(workload.csv), workload.values(value_format), chosen, settings=settings)
+    rule = RecordRule() if plain or foreign else draw_rule(random.Random(f"{seed}/{number}/records"), workload.header)
+    expected = rule.expected(workload, value_format)
+    job = Job(compress(workload.csv), expected, chosen, settings=settings, rule=rule)
     return Round(number, seed, job, interval_rows, kills, node_kills)
 
 

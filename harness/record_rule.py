@@ -5,8 +5,10 @@ that hold every part which the job asks for, and the value behind them. Shares n
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from random import Random
 
 from harness.workload import Workload
 
@@ -55,6 +57,14 @@ class RecordRule:
         headers = (("row", str(row).encode()), ("byte_offset", str(workload.ranges[row].start).encode()))
         at_ms = _milliseconds(cells[self.timestamp]) if self.timestamp else 0
         return self.told(value, key=key.encode() if keys else None, headers=headers, at_ms=at_ms)
+
+
+def draw_rule(random: Random, header: Sequence[str]) -> RecordRule:
+    """A rule at random: two times in three nothing beside values, else a key, headers, or both."""
+    if random.random() < 2 / 3:
+        return RecordRule()
+    columns = random.sample(header, random.randint(0, min(2, len(header))))
+    return RecordRule(tuple(columns), position=not columns or random.choice((True, False)))
 
 
 def _text(part: bytes | None) -> str | None:

@@ -25,6 +25,7 @@ from chaos.schedule import (
 from chaos.tally import IN_FLIGHT, place_of
 from harness.checker import Validity, judge
 from harness.history import Attempt, Step
+from harness.record_rule import RecordRule
 from harness.world import World
 
 PLANS: list[Plan] = [
@@ -47,6 +48,17 @@ def test_a_seed_draws_the_same_round_and_another_seed_another() -> None:
     drawn = draw_round(1, 2, kills=5, client=None)
     assert draw_round(1, 2, kills=5, client=None) == drawn
     assert draw_round(2, 2, kills=5, client=None).job.csv != drawn.job.csv
+
+
+def test_a_third_of_the_rounds_asks_for_keys_or_headers_and_none_for_another_program_does() -> None:
+    rules, others = (
+        [draw_round(1, number, kills=1, client=None, foreign=foreign).job.rule for number in range(60)]
+        for foreign in (False, True)
+    )
+    assert 10 < sum(rule != RecordRule() for rule in rules) < 30
+    assert sum(bool(rule.key) for rule in rules) > 5
+    assert sum(rule.position for rule in rules) > 5
+    assert set(others) == {RecordRule()}
 
 
 def test_most_plans_of_a_campaign_strike_between_the_first_record_and_the_save() -> None:
