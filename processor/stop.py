@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 
@@ -14,10 +15,13 @@ class StopSignal:
     def __init__(self) -> None:
         self._asked = threading.Event()
         self._number = 0
+        self._asked_at = self._heard_at = math.inf
 
     def ask(self, signal_number: int) -> bool:
         """Ask the run to end after the batch at hand; return whether it had been asked before."""
         again = self._asked.is_set()
+        if not again:
+            self._asked_at = time.monotonic()
         self._number = signal_number
         self._asked.set()
         return again
@@ -27,9 +31,24 @@ class StopSignal:
         """Return the signal that asked, 0 before one has."""
         return self._number
 
+    def ms_since_asked(self) -> int:
+        """Return how long ago it was first asked, in milliseconds; only for after it was."""
+        return round((time.monotonic() - self._asked_at) * 1000)
+
+    @property
+    def asked_at(self) -> float:
+        """Return when it was first asked, by `time.monotonic`; infinity before."""
+        return self._asked_at
+
+    @property
+    def heard_at(self) -> float:
+        """Return when the run first took note, which it does when no commit is at hand; infinity before."""
+        return self._heard_at
+
     def check(self) -> None:
         """Raise Stopped once asked."""
         if self._asked.is_set():
+            self._heard_at = min(self._heard_at, time.monotonic())
             raise Stopped(self._number)
 
     def wait(self, seconds: float) -> None:
