@@ -55,6 +55,7 @@ class Metrics:
         self._size_bytes: int | None = None
         self._lag_bytes: int | None = None
         self._skipped = 0
+        self._resumed = False
         self._reset()
 
     def step(self, step: Step, **fields: Any) -> None:
@@ -95,7 +96,10 @@ class Metrics:
             self._note_place(fields)
         elif step is Step.RESUMED:
             self._size_bytes = fields["size_bytes"]
-            self._skipped = self._skipped_before = fields.get("skipped", 0)  # skipped by whoever came before
+            self._skipped = fields.get("skipped", 0)
+            if not self._resumed:  # what is skipped already, earlier runs have counted
+                self._skipped_before = self._skipped
+            self._resumed = True
             self._note_place(fields)
         elif step is Step.RETRYING:
             self._counts["Retries"] += 1
