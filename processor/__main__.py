@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import gc
 import logging
-import math
 import os
 import queue
 import signal
@@ -120,8 +119,8 @@ def parser_for(given: Sequence[str]) -> argparse.ArgumentParser:
 def _beside_signals(work: Callable[[], Position], stop: StopSignal) -> Position:
     """Run `work` in a thread, so that a signal is heard at once, however long a vendor's call holds that thread.
 
-    Once a signal has asked for the end, the run has DRAIN_WITHIN_S for it, and WRAP_UP_WITHIN_S from where no commit is
-    at hand any more. What is half done then is what a SIGKILL would have left, and the next run copes with it.
+    Once a signal has asked for the end, the run has WRAP_UP_WITHIN_S for it beyond the commit at hand, and
+    DRAIN_WITHIN_S in all. What is half done then is what a SIGKILL would have left, and the next run copes with it.
     """
     done: queue.SimpleQueue[Position | BaseException] = queue.SimpleQueue()
 
@@ -132,13 +131,13 @@ def _beside_signals(work: Callable[[], Position], stop: StopSignal) -> Position:
             done.put(error)
 
     threading.Thread(target=run, name="run", daemon=True).start()
-    while time.monotonic() < min(stop.asked_at + DRAIN_WITHIN_S, stop.heard_at + WRAP_UP_WITHIN_S):
+    while time.monotonic() < stop.deadline(drain_s=DRAIN_WITHIN_S, wrap_up_s=WRAP_UP_WITHIN_S):
         with contextlib.suppress(queue.Empty):
             end = done.get(timeout=LOOK_AGAIN_S)
             if isinstance(end, BaseException):
                 raise end
             return end
-    where = "in the middle of a batch" if stop.heard_at == math.inf else "before the checkpoint was told"
+    where = "in the middle of a batch" if stop.is_commit_at_hand else "while it waited"
     print(
         f"csv-to-kafka: stopped by signal {stop.number}, {where} (start the same command again to go on)",
         file=sys.stderr,

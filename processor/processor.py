@@ -103,7 +103,8 @@ class CSVToKafkaProcessor:
                     raise Contradiction(f"read {batch.start} after {reached}", hint="this is a bug; please report it")
                 self._tell(Step.READ, batch.end)
                 self._await_turn(batch)
-                next_offset = self._send_and_commit(batch)
+                with self._stop.commit_at_hand():
+                    next_offset = self._send_and_commit(batch)
                 reached = batch.end
                 save(reached, next_offset)
         return reached

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from processor.errors import Stopped
 
@@ -15,7 +17,8 @@ class StopSignal:
     def __init__(self) -> None:
         self._asked = threading.Event()
         self._number = 0
-        self._asked_at = self._heard_at = math.inf
+        self._asked_at = math.inf
+        self._idle_since = -math.inf
 
     def ask(self, signal_number: int) -> bool:
         """Ask the run to end after the batch at hand; return whether it had been asked before."""
@@ -35,20 +38,30 @@ class StopSignal:
         """Return how long ago it was first asked, in milliseconds; only for after it was."""
         return round((time.monotonic() - self._asked_at) * 1000)
 
-    @property
-    def asked_at(self) -> float:
-        """Return when it was first asked, by `time.monotonic`; infinity before."""
-        return self._asked_at
+    @contextmanager
+    def commit_at_hand(self) -> Iterator[None]:
+        """Say that a batch is being sent and committed: in the meantime a request to end has to wait."""
+        self._idle_since = math.inf
+        try:
+            yield
+        finally:
+            self._idle_since = time.monotonic()
 
     @property
-    def heard_at(self) -> float:
-        """Return when the run first took note, which it does when no commit is at hand; infinity before."""
-        return self._heard_at
+    def is_commit_at_hand(self) -> bool:
+        """Return whether a batch is being sent and committed."""
+        return self._idle_since == math.inf
+
+    def deadline(self, *, drain_s: float, wrap_up_s: float) -> float:
+        """Return when the run must have ended, by `time.monotonic`; infinity before it was asked.
+
+        That is `wrap_up_s` after the request, or after the commit at hand then, but `drain_s` after it at the latest.
+        """
+        return min(self._asked_at + drain_s, max(self._asked_at, self._idle_since) + wrap_up_s)
 
     def check(self) -> None:
         """Raise Stopped once asked."""
         if self._asked.is_set():
-            self._heard_at = min(self._heard_at, time.monotonic())
             raise Stopped(self._number)
 
     def wait(self, seconds: float) -> None:
