@@ -108,7 +108,8 @@ class Target:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the whole session, if it still lives."""
         if self._process.poll() is None:
-            os.killpg(self._process.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile, and somebody else has heard of it
+                os.killpg(self._process.pid, number)
 
     @property
     def stderr(self) -> str:

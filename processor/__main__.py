@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import gc
 import logging
-import math
 import os
 import queue
 import signal
@@ -22,15 +21,17 @@ from processor import __version__
 from processor.assembly import build_processor
 from processor.errors import EXIT_DONE, EXIT_UNEXPECTED, ProcessorError
 from processor.model import Position
+from processor.observers import observer_for
 from processor.ports import Observer
 from processor.processor import CSVToKafkaProcessor
 from processor.settings import Settings, add_flags, load
-from processor.step_lines import StepLines
+from processor.spot import watch_for_notice
 from processor.stop import StopSignal
 
 Assemble: TypeAlias = Callable[[Settings, Observer, StopSignal], CSVToKafkaProcessor]
 
 DRAIN_WITHIN_S = 20.0  # Fargate kills 30 s after SIGTERM
+WRAP_UP_WITHIN_S = 5.0  # beyond the commit at hand: the last save, and what the checkpoint says of the end
 LOOK_AGAIN_S = 0.1
 HELP_FLAGS = {"-h", "--help"}
 COMMANDS = {
@@ -71,7 +72,11 @@ def run(flags: Mapping[str, str | None], environment: Mapping[str, str], assembl
     settings = load(flags, environment)
     stop = StopSignal()
     _listen(stop)
-    processor = assemble(settings, StepLines(settings.job_id, sys.stdout), stop)
+    if settings.spot_notice == "imds":
+        from processor.aws import metadata_endpoint  # noqa: PLC0415  # botocore takes its time
+
+        watch_for_notice(stop, metadata_endpoint())
+    processor = assemble(settings, observer_for(settings, sys.stdout, sys.stderr), stop)
     _collect_less_garbage()
     end = _beside_signals(processor.run, stop)
     if end.row == 0:
@@ -114,8 +119,8 @@ def parser_for(given: Sequence[str]) -> argparse.ArgumentParser:
 def _beside_signals(work: Callable[[], Position], stop: StopSignal) -> Position:
     """Run `work` in a thread, so that a signal is heard at once, however long a vendor's call holds that thread.
 
-    Once a signal has asked for the end, the run has DRAIN_WITHIN_S for it. What is half done then is what a SIGKILL
-    would have left, and the next run copes with it.
+    Once a signal has asked for the end, the run has WRAP_UP_WITHIN_S for it beyond the commit at hand, and
+    DRAIN_WITHIN_S in all. What is half done then is what a SIGKILL would have left, and the next run copes with it.
     """
     done: queue.SimpleQueue[Position | BaseException] = queue.SimpleQueue()
 
@@ -126,18 +131,15 @@ def _beside_signals(work: Callable[[], Position], stop: StopSignal) -> Position:
             done.put(error)
 
     threading.Thread(target=run, name="run", daemon=True).start()
-    deadline = math.inf
-    while time.monotonic() < deadline:
+    while time.monotonic() < stop.deadline(drain_s=DRAIN_WITHIN_S, wrap_up_s=WRAP_UP_WITHIN_S):
         with contextlib.suppress(queue.Empty):
             end = done.get(timeout=LOOK_AGAIN_S)
             if isinstance(end, BaseException):
                 raise end
             return end
-        if stop.number and deadline == math.inf:
-            deadline = time.monotonic() + DRAIN_WITHIN_S
+    where = "in the middle of a batch" if stop.is_commit_at_hand else "while it waited"
     print(
-        f"csv-to-kafka: stopped by signal {stop.number}, in the middle of a batch"
-        " (start the same command again to go on)",
+        f"csv-to-kafka: stopped by signal {stop.number}, {where} (start the same command again to go on)",
         file=sys.stderr,
         flush=True,
     )

@@ -103,6 +103,18 @@ def msk_token() -> tuple[str, float]:
     return token, expiry_ms / 1000
 
 
+def metadata_endpoint() -> str:
+    """Return where the instance metadata service is: botocore's variables and configuration count."""
+    import botocore.session  # noqa: PLC0415
+    from botocore.utils import InstanceMetadataFetcher, resolve_imds_endpoint_mode  # noqa: PLC0415
+
+    session = botocore.session.get_session()
+    endpoint = session.get_config_variable("ec2_metadata_service_endpoint")
+    mode = resolve_imds_endpoint_mode(session)
+    config = {"ec2_metadata_service_endpoint": endpoint, "ec2_metadata_service_endpoint_mode": mode}
+    return str(InstanceMetadataFetcher(config=config).get_base_url())
+
+
 def _region(service: str) -> str:
     region = os.environ.get("AWS_REGION") or aws_session().region_name
     if not region:

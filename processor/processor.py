@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing
+from typing import Any
 
 from processor.errors import (
     AttemptsUsedUp,
@@ -79,7 +80,8 @@ class CSVToKafkaProcessor:
         except Exception as error:
             self._sink.discard()
             self._write_end(error)
-            self._tell(_last_step(error), error=str(error))
+            took: dict[str, Any] = {"stop_ms": self._stop.ms_since_asked()} if isinstance(error, Stopped) else {}
+            self._tell(_last_step(error), error=str(error), **took)
             raise
 
     def _run_claimed(self) -> Position:
@@ -101,7 +103,8 @@ class CSVToKafkaProcessor:
                     raise Contradiction(f"read {batch.start} after {reached}", hint="this is a bug; please report it")
                 self._tell(Step.READ, batch.end)
                 self._await_turn(batch)
-                next_offset = self._send_and_commit(batch)
+                with self._stop.commit_at_hand():
+                    next_offset = self._send_and_commit(batch)
                 reached = batch.end
                 save(reached, next_offset)
         return reached
@@ -117,7 +120,7 @@ class CSVToKafkaProcessor:
         self._end = opened.end
         if opened.rebuilt_rows is not None:
             self._tell(Step.REBUILT, opened.position, rows=opened.rebuilt_rows)
-        self._tell(Step.RESUMED, opened.position)
+        self._tell(Step.RESUMED, opened.position, size_bytes=self._opening.object.size_bytes)
         if opened.next_offset is not None:
             self._save(opened.position, opened.next_offset)
         return opened.position
@@ -222,6 +225,8 @@ class CSVToKafkaProcessor:
 
     def _tell(self, step: Step, position: Position | None = None, **fields: object) -> None:
         at = {} if position is None else {"row": position.row, "byte_offset": position.byte_offset}
+        if position is not None and position.skipped:
+            at["skipped"] = position.skipped
         self._observer.step(step, epoch=self._epoch, attempt=self._attempt, **at, **fields)
 
 

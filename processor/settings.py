@@ -266,6 +266,19 @@ SETTINGS = (
         "--tls-key-password-from", "KAFKA_TLS_KEY_PASSWORD_FROM", secret_place, "env:KAFKA_TLS_KEY_PASSWORD",
         "where that key's password stands, if it has one", quiet=True,
     ),
+    Setting(
+        "--metrics", "METRICS", str, "none",
+        "`emf`: a line a minute from which CloudWatch Logs makes metrics by itself", ("none", "emf"),
+    ),
+    Setting(
+        "--log-level", "LOG_LEVEL", str, "info",
+        "of the lines on stdout: `warning` leaves out what goes well, but for the end; `debug` adds what the "
+        "libraries say, on stderr", ("debug", "info", "warning"),
+    ),
+    Setting(
+        "--spot-notice", "SPOT_NOTICE", str, "off",
+        "`imds`: ask the EC2 instance whether Spot takes it away, and then end as by SIGTERM", ("off", "imds"),
+    ),
 )  # fmt: skip
 
 
@@ -288,6 +301,9 @@ class Settings:
     bytes_per_s: float
     sink: SinkSettings
     secret_places: Mapping[str, str]  # of `sink.security`, which has none of the secrets yet
+    metrics: str
+    log_level: str
+    spot_notice: str
 
     @property
     def shape(self) -> str:
@@ -366,6 +382,9 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Set
             RecordParts(chosen["key"] or (), chosen["record_headers"] == "position", chosen["timestamp"] or ""),
         ),
         secret_places={name: chosen[f"{flag}_from"] for name, flag in SECRETS.items()},
+        metrics=chosen["metrics"],
+        log_level=chosen["log_level"],
+        spot_notice=chosen["spot_notice"],
     )
 
 

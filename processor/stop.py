@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from processor.errors import Stopped
 
@@ -14,10 +17,14 @@ class StopSignal:
     def __init__(self) -> None:
         self._asked = threading.Event()
         self._number = 0
+        self._asked_at = math.inf
+        self._idle_since = -math.inf
 
     def ask(self, signal_number: int) -> bool:
         """Ask the run to end after the batch at hand; return whether it had been asked before."""
         again = self._asked.is_set()
+        if not again:
+            self._asked_at = time.monotonic()
         self._number = signal_number
         self._asked.set()
         return again
@@ -26,6 +33,31 @@ class StopSignal:
     def number(self) -> int:
         """Return the signal that asked, 0 before one has."""
         return self._number
+
+    def ms_since_asked(self) -> int:
+        """Return how long ago it was first asked, in milliseconds; only for after it was."""
+        return round((time.monotonic() - self._asked_at) * 1000)
+
+    @contextmanager
+    def commit_at_hand(self) -> Iterator[None]:
+        """Say that a batch is being sent and committed: in the meantime a request to end has to wait."""
+        self._idle_since = math.inf
+        try:
+            yield
+        finally:
+            self._idle_since = time.monotonic()
+
+    @property
+    def is_commit_at_hand(self) -> bool:
+        """Return whether a batch is being sent and committed."""
+        return self._idle_since == math.inf
+
+    def deadline(self, *, drain_s: float, wrap_up_s: float) -> float:
+        """Return when the run must have ended, by `time.monotonic`; infinity before it was asked.
+
+        That is `wrap_up_s` after the request, or after the commit at hand then, but `drain_s` after it at the latest.
+        """
+        return min(self._asked_at + drain_s, max(self._asked_at, self._idle_since) + wrap_up_s)
 
     def check(self) -> None:
         """Raise Stopped once asked."""

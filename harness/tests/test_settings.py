@@ -61,6 +61,9 @@ GOOD: dict[str, tuple[tuple[str, Any], tuple[str, Any], Callable[[Settings], Any
     "--tls-certificate": (("/a.pem",) * 2, ("b",) * 2, lambda s: s.sink.security.certificate_file),
     "--tls-key-from": ((ARN,) * 2, ("env:B",) * 2, lambda s: s.secret_places["key"]),
     "--tls-key-password-from": (("file:a",) * 2, ("env:B",) * 2, lambda s: s.secret_places["key_password"]),
+    "--metrics": (("emf",) * 2, ("none",) * 2, lambda s: s.metrics),
+    "--log-level": (("debug",) * 2, ("warning",) * 2, lambda s: s.log_level),
+    "--spot-notice": (("imds",) * 2, ("off",) * 2, lambda s: s.spot_notice),
 }
 # What these say has no effect unless the connection is secured.
 SECURED = {"--sasl-username", "--tls-ca", "--tls-certificate"}
@@ -96,6 +99,9 @@ DEFAULTS = {
     "--tls-certificate": "",
     "--tls-key-from": "env:KAFKA_TLS_KEY",
     "--tls-key-password-from": "env:KAFKA_TLS_KEY_PASSWORD",
+    "--metrics": "none",
+    "--log-level": "info",
+    "--spot-notice": "off",
 }
 
 

@@ -35,10 +35,29 @@ ABOUT_SENDING = (
     "--checkpoint-interval",
     "--batch-bytes",
     "--commit-interval-s",
+    "--max-rows-per-s",
+    "--max-bytes-per-s",
     "--transaction-timeout-ms",
     "--on-bad-row",
+    "--metrics",
+    "--log-level",
+    "--spot-notice",
 )
-ABOUT_ROWS = ("--delivery", "--format", "--key", "--record-headers", "--timestamp", "--max-row-bytes")
+# What a row is; a command that looks at none has no use for it.
+ABOUT_ROWS = (
+    "--delivery",
+    "--format",
+    "--max-row-bytes",
+    "--delimiter",
+    "--quote",
+    "--escape",
+    "--comment",
+    "--encoding",
+    "--columns",
+    "--key",
+    "--record-headers",
+    "--timestamp",
+)
 
 
 def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:

@@ -78,6 +78,11 @@ variable "settings" {
     condition     = length(setsubtract(keys(var.settings), jsondecode(file("${path.module}/../modules/job/settings.json")))) == 0
     error_message = "The processor knows no setting ${join(", ", setsubtract(keys(var.settings), jsondecode(file("${path.module}/../modules/job/settings.json"))))}, or it has a variable of its own."
   }
+
+  validation {
+    condition     = lookup(var.settings, "LOG_LEVEL", "info") != "warning"
+    error_message = "Metrics and alarms are made from the lines that LOG_LEVEL=warning leaves out."
+  }
 }
 
 variable "readable_keys" {

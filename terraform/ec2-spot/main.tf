@@ -40,7 +40,7 @@ module "job" {
   kafka_client            = var.kafka_client
   job_id                  = var.job_id
   checkpoint_table        = module.shared.table_name
-  settings                = var.settings
+  settings                = merge({ SPOT_NOTICE = "imds" }, var.settings)
 }
 
 module "shared" {

@@ -33,8 +33,13 @@ def extra() -> dict[str, object]:
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(WHEELS), str(REPOSITORY)]
     subprocess.run(pip, check=True)
     (wheel,) = WHEELS.glob("csv_to_kafka-*.whl")
-    # Small transactions: the run has to last for some looks at the metadata service, one each two seconds.
-    settings = {"CHECKPOINT_INTERVAL": "5", "KAFKA_COMPRESSION": "lz4", "KAFKA_SASL_PASSWORD_FROM": SECRET}
+    # Small transactions, and a rate: the run has to last for some looks at the metadata service, one each five seconds.
+    settings = {
+        "CHECKPOINT_INTERVAL": "5",
+        "MAX_ROWS_PER_S": "400",
+        "KAFKA_COMPRESSION": "lz4",
+        "KAFKA_SASL_PASSWORD_FROM": SECRET,
+    }
     return {"msk_cluster_arn": MSK, "wheel_path": str(wheel), "restart_wait_s": 1, "settings": settings}
 
 
@@ -125,6 +130,7 @@ def test_user_data_installs_runs_logs_and_ends_the_instance(deployed: Deployed, 
         taken = Instance(deployed, tmp_path / "taken", notice_after=3)
         first = attempt(1, 143, taken.log)
         assert "stopped" in {step.name for step in first.steps}, taken.said
+        assert any(b"Spot takes this instance away" in line for line in taken.log)
         assert taken.calls[-1] == "shutdown -h now"
         assert desired(deployed) == 1, "a Spot notice must leave the group to start the next instance"
 

@@ -54,7 +54,23 @@ def test_what_only_concerns_sending_is_no_flag_of_other_commands(
 ) -> None:
     said = help_of(command, capsys=capsys)
     assert "--checkpoint-table" in said
-    assert "--compression" not in said
+    for flag in (
+        "--compression",
+        "--max-rows-per-s",
+        "--max-bytes-per-s",
+        "--metrics",
+        "--log-level",
+        "--spot-notice",
+    ):
+        assert flag not in said
+
+
+def test_status_looks_at_no_row_and_has_no_flag_that_says_what_one_is(capsys: pytest.CaptureFixture[str]) -> None:
+    about_rows = ("--format", "--delimiter", "--quote", "--escape", "--comment", "--encoding", "--columns")
+    of_status, of_verify = (help_of(command, capsys=capsys) for command in ("status", "verify"))
+    for flag in about_rows:
+        assert flag not in of_status
+        assert f"{flag} " in of_verify
 
 
 def test_the_first_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Every command of the README's section for the person on call, run in its order on a real broker."""
+"""Every command of the README's section for the person on call, and of docs/, run in its order on a real broker."""
 
 from __future__ import annotations
 
@@ -21,22 +21,31 @@ from processor.ops.status import Report
 
 pytestmark = pytest.mark.broker
 
-README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
-SECTION = README.split("### For the person on call\n")[1].split("\n### ")[0]
+ROOT = Path(__file__).resolve().parents[3]
+SECTION = (ROOT / "README.md").read_text(encoding="utf-8").split("### For the person on call\n")[1].split("\n### ")[0]
+# Each with the commands that must be among its own.
+PAGES = {
+    "README.md": (SECTION, {"status", "verify", "run", "reset", "completion"}),
+    "docs/operations.md": (
+        (ROOT / "docs" / "operations.md").read_text(encoding="utf-8"),
+        {"status", "verify", "run", "reset"},
+    ),
+    "docs/security.md": ((ROOT / "docs" / "security.md").read_text(encoding="utf-8"), {"run"}),
+}
 PROCESSOR = (sys.executable, "-m", "processor")
 ROWS = 30_000
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A command of the README, and what it is shown to print."""
+    """A command of a page, and what it is shown to print."""
 
     words: tuple[str, ...]
     output: tuple[str, ...]
 
 
-def shown() -> list[Shown]:
-    blocks = re.findall(r"^```\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
+def shown(page: str) -> list[Shown]:
+    blocks = re.findall(r"^```\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     found: list[Shown] = []
     for block in blocks:
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
@@ -56,7 +65,8 @@ def shape(line: str) -> str:
 
 
 @pytest.mark.timeout(400)  # twelve processes, one after the other
-def test_every_command_for_the_person_on_call_prints_what_the_readme_shows(world: World) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_for_the_person_on_call_prints_what_the_page_shows(world: World, page: str) -> None:
     topic = world.create_topic()
     csv = b"id,name,text\n" + b"".join(b"%d,name %d,some text of row %d\n" % (i, i, i) for i in range(ROWS))
     environment = world.environment(topic=topic, source=world.upload("big.csv", csv))
@@ -64,8 +74,8 @@ def test_every_command_for_the_person_on_call_prints_what_the_readme_shows(world
     first.await_step(lambda step: step.name == "saved" and (step.next_row or 0) >= 9_200, within_s=60, what="rows")
     first.signal(signal.SIGTERM)
     assert first.wait(within_s=60).exit_code == 143, "the run was over before it was stopped"
-    commands = shown()
-    assert {command.words[0] for command in commands} == {"status", "verify", "run", "reset", "completion"}
+    commands = shown(PAGES[page][0])
+    assert {command.words[0] for command in commands} == PAGES[page][1]
     for command in commands:
         if command.words[0] == "completion" and importlib.util.find_spec("shtab") is None:
             not_run("completion", what="the completion script", why="shtab is not installed")

@@ -190,6 +190,16 @@ run "refuses_a_setting_with_a_variable_of_its_own" {
   expect_failures = [var.settings]
 }
 
+run "refuses_a_level_of_the_log_that_leaves_out_what_alarms_are_made_from" {
+  command = plan
+
+  variables {
+    settings = { LOG_LEVEL = "warning" }
+  }
+
+  expect_failures = [var.settings]
+}
+
 run "refuses_readable_keys_without_an_end" {
   command = plan
 
