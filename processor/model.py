@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from processor.security import Security
@@ -100,18 +100,15 @@ class Batch:
     end: Position
     values: Sequence[bytes]
     byte_ends: Sequence[int]
+    size_bytes: int = field(init=False, compare=False)  # of all values together, as handed to the client
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "size_bytes", sum(map(len, self.values)))  # once: it is asked for several times
         rows = self.end.row - self.start.row
         skipped = self.end.skipped - self.start.skipped
         _require(len(self.values) == rows - skipped, f"{len(self.values)} values for rows {self.start} to {self.end}")
         _require(len(self.byte_ends) == len(self.values), "one byte_end for each value")
         _require(self.start.byte_offset <= self.end.byte_offset, f"bytes run backwards: {self.start} to {self.end}")
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of all values together, as handed to the client before compression."""
-        return sum(map(len, self.values))
 
 
 @dataclass(frozen=True, slots=True)

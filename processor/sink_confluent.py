@@ -23,6 +23,9 @@ from processor.model import (
 from processor.topic_rules import RECORD_OVERHEAD_BYTES, refuse_large
 
 PRODUCE_BATCH_BYTES = 1_000_000
+# Of a batch, so many are handed over in one call, which queues nothing before it has gone through all of them: the
+# first request is on its way while the rest is still being handed over.
+HANDED_OVER_ROWS = 2_000
 FLUSH_SLICE_S = 1.0
 # A batch is flushed before the next one, so these only have to be larger than any batch: a queue that fills up in
 # the middle of `produce_batch` would leave a hole.
@@ -115,14 +118,17 @@ class ConfluentSink(ConfluentReads):
             if error is not None:
                 failures.append(error)
 
-        messages: list[dict[str, Any]] = [{"value": value} for value in batch.values]
-        messages[-1]["callback"] = lambda _error, message: last.append(message)
         # A record that fails makes the transaction fail, so only at-least-once has to look at each: a callback takes
         # a third of the rate.
         each = {} if self._exactly_once else {"on_delivery": delivered}
-        queued = producer.produce_batch(self._settings.topic, messages, partition=self._settings.partition, **each)
-        if queued < len(messages):
-            raise KafkaException(next(message["_error"] for message in messages if "_error" in message))
+        for first in range(0, len(batch.values), HANDED_OVER_ROWS):
+            values = batch.values[first : first + HANDED_OVER_ROWS]
+            messages: list[dict[str, Any]] = [{"value": value} for value in values]
+            if first + HANDED_OVER_ROWS >= len(batch.values):
+                messages[-1]["callback"] = lambda _error, message: last.append(message)
+            queued = producer.produce_batch(self._settings.topic, messages, partition=self._settings.partition, **each)
+            if queued < len(messages):
+                raise KafkaException(next(message["_error"] for message in messages if "_error" in message))
         left = _flush_while_it_moves(producer)
         error = failures[0] if failures else last[0].error() if last else None
         if left or error is not None or not last:
