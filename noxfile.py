@@ -95,6 +95,7 @@ def secure(session: nox.Session) -> None:
 def slow(session: nox.Session) -> None:
     """Run the tests that take long because something has to time out, or a broker to come back."""
     install(session, "tests")
+    install(session, "flink")
     session.run("python", "-m", "pytest", "-m", "slow and not cluster and not secure", *WORKERS, *session.posargs)
 
 
@@ -143,6 +144,8 @@ def soak(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure everything, about an hour; `-- --quick` minutes; `-- compare OLD.json NEW.json` names what got worse."""
     install(session, "tests")
+    if not {"--quick", "compare", "page"} & set(session.posargs):
+        install(session, "flink")
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 

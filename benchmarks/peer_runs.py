@@ -1,7 +1,8 @@
 """Peers as contestants: the same rows as the processor, prepared once in the forms that peers can read.
 
 What is timed differs a little, and not in our favour: a peer's rate is that from its first visible row on, the
-processor's from `resumed` on, before its first row is read. The Connect worker stays up between runs, so it is warm.
+processor's from `resumed` on, before its first row is read. Connect's worker and Flink's cluster stay up between runs,
+so they are warm.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from benchmarks.made_csv import MadeCsv
 from benchmarks.peers.connect import ConnectPeer
 from benchmarks.peers.count import count_rows
+from benchmarks.peers.flink import FlinkPeer
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.programs import confluent_script, kafka_python_loop, kcat, perf_test
 from benchmarks.runs import Run
@@ -43,6 +45,7 @@ class PeerRun:
     make: Callable[[str], Peer]
     share: float = 1.0  # of the rows that the fastest peers move
     quick: bool = False
+    resumes: bool = False  # whether it goes on after a kill, with what it had not committed
     role: str = "peer"
 
     def made(self, scale: Scale) -> MadeCsv:
@@ -62,13 +65,27 @@ class PeerRun:
             counted = count_rows(stage.world.broker.bootstrap_servers, topic, prepared, in_order=peer.in_order)
         return Run(made.rows / found.rows_per_s, made.rows, made.size_bytes, mark=counted.mark)
 
+    def resume_s(self, stage: Stage, made: MadeCsv) -> float:
+        """Kill it in mid-file; return the seconds to its first new row. Raises RuntimeError where rows are wrong then.
+
+        Its process is started again, nothing else: broker, job manager and what else it has stay up.
+        """
+        peer, prepared = stage.peers.peer(self.name, self.make), stage.peers.prepared(made)
+        with stage.topic({}) as topic:
+            seconds = peer.resume_s(prepared, topic)
+            mark = count_rows(stage.world.broker.bootstrap_servers, topic, prepared).mark
+        if seconds is None or mark:
+            raise RuntimeError(f"{self.name} after a kill: {mark or 'knows no resume'}")
+        return seconds
+
 
 PEERS = (
     PeerRun("kcat -P -l", kcat, quick=True),
     PeerRun("producer-perf-test", perf_test, quick=True),
     PeerRun("producer-perf-test transactional", lambda at: perf_test(at, transaction_ms=50), quick=True),
-    PeerRun("Connect file source exactly-once", ConnectPeer, quick=True),
+    PeerRun("Connect file source exactly-once", ConnectPeer, quick=True, resumes=True),
     PeerRun("Connect file source exactly-once by interval", lambda at: ConnectPeer(at, "interval")),
+    PeerRun("Flink SQL exactly-once", FlinkPeer, resumes=True),
     PeerRun("confluent-kafka script each 10000", confluent_script, share=0.3),
     PeerRun(
         "kafka-python loop gzip each 10000",

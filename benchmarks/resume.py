@@ -39,16 +39,21 @@ STEPS = ("claimed", "fenced", "resumed", "committed")
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Seconds from the start of the process to each step; `row` is the one it went on from."""
+    """Seconds from the start of the process to each step; `row` is the one it went on from.
 
-    row: int
-    claimed_s: float
-    fenced_s: float
-    resumed_s: float
+    A peer tells the last step only.
+    """
+
     committed_s: float
+    row: int | None = None
+    claimed_s: float | None = None
+    fenced_s: float | None = None
+    resumed_s: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.committed_s:.2f} s to the first new committed row, from row {self.row:,}"
+        return f"{self.committed_s:.2f} s to the first new committed row" + (
+            f", from row {self.row:,}" if self.row else ""
+        )
 
 
 class Crashes:
@@ -82,7 +87,7 @@ class Crashes:
         rows = [firsts[name].next_row or 0 for name in ("resumed", "committed")]
         if not row < rows[0] < rows[1]:
             raise RuntimeError(f"crashed after row {row}, resumed at row {rows[0]}, committed up to row {rows[1]}")
-        return Resume(rows[0], **{f"{name}_s": round(moment(firsts[name]) - began, 3) for name in STEPS})
+        return Resume(row=rows[0], **{f"{name}_s": round(moment(firsts[name]) - began, 3) for name in STEPS})
 
 
 def fill(bootstrap_servers: str, topic: str, records: int) -> None:

@@ -107,6 +107,9 @@ def _resume(results: Results) -> Iterator[str]:
         if found:
             places = ", ".join(f"{median(one.seconds):.1f} s at {one.settings['percent']} %" for one in found)
             yield f"After a crash {client} has its first new row committed {places} of the object."
+    for one in results.of("resume"):
+        if "peer" in one.settings:
+            yield f"{one.settings['peer']} has it {median(one.seconds):.1f} s after its process was started again."
 
 
 def _memory(results: Results) -> Iterator[str]:

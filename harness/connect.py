@@ -12,17 +12,14 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from harness.broker import jars, leftovers
-from harness.broker.guard import Guard
-from harness.broker.jre import java_home
+from harness.broker.guarded_jvm import GuardedJvm, ask
 from harness.broker.settings import LOOPBACK, free_ports
 from harness.broker.startable import Startable
 from harness.consumers import admin_client
@@ -31,7 +28,6 @@ from harness.wait import TimedOut, until
 
 Boundary: TypeAlias = Literal["poll", "interval"]
 READY_WITHIN_S = 90.0  # behind a transaction that nobody ends, a worker waits until the broker times it out
-_ANSWERED_WITHIN_S = 90.0
 _STRINGS = "org.apache.kafka.connect.storage.StringConverter"
 _LOG4J = """\
 rootLogger.level = WARN
@@ -134,31 +130,22 @@ class ConnectWorker(Startable):
         self._name = name
         self._own_session = own_session
         self._folder = leftovers.make_folder()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._guard: Guard | None = None
+        self._jvm: GuardedJvm | None = None
         self.log_path = self._folder / "connect.log"
 
     def start(self) -> None:
         """Start it and return once it answers for its connectors. Raises BrokerUnavailable, TimedOut, RuntimeError."""
-        if self._process is not None:
+        if self._jvm is not None:
             raise RuntimeError("the worker runs already")
         leftovers.sweep()
-        java, class_path = java_home() / "bin" / "java", os.pathsep.join(map(str, jars.fetch(jars.TOOLS)))
+        class_path = jars.fetch(jars.TOOLS)
         (self._port,) = free_ports(1)
         properties = worker_properties(self._servers, self._name, port=self._port)
         settings, logging = self._folder / "worker.properties", self._folder / "log4j2.properties"
         settings.write_text("".join(f"{name}={value}\n" for name, value in properties.items()), encoding="utf-8")
         logging.write_text(_LOG4J, encoding="ascii")
-        command = [str(java), *_JVM, f"-Dlog4j2.configurationFile={logging}", "-cp", class_path]
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, "org.apache.kafka.connect.cli.ConnectDistributed", str(settings)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=self._own_session,
-            )
-        self._guard = Guard(self._process.pid)
+        main = [f"-Dlog4j2.configurationFile={logging}", "org.apache.kafka.connect.cli.ConnectDistributed"]
+        self._jvm = GuardedJvm(class_path, [*_JVM, *main, str(settings)], self.log_path, own_session=self._own_session)
         until(lambda: self._ask("GET", "/connectors") is not None, within_s=READY_WITHIN_S, what="Connect to answer")
 
     def submit(self, connector: str, settings: Mapping[str, str]) -> None:
@@ -205,52 +192,31 @@ class ConnectWorker(Startable):
 
     def kill(self) -> None:
         """SIGKILL; on return the worker is dead, and was not dead before. Raises AssertionError otherwise."""
-        returncode = self._end()
+        returncode = self._running().kill()
+        self._jvm = None
         if returncode != -signal.SIGKILL:
-            raise AssertionError(f"the worker was to die by SIGKILL, but ended with {returncode}; {self._tail()}")
+            raise AssertionError(f"the worker was to die by SIGKILL, but ended with {returncode}: {self.log_path}")
 
     def close(self) -> None:
         """End it for good, at once, and remove its folder. May be called again."""
-        if self._process is not None:
-            self._end()
+        if self._jvm is not None:
+            self._jvm.kill()
+            self._jvm = None
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _task_failure(self, connector: str) -> str | None:
         status = self._ask("GET", f"/connectors/{connector}/status") or {}
         return next((task["trace"] for task in status.get("tasks", ()) if task["state"] == "FAILED"), None)
 
-    def _end(self) -> int:
-        process = self._running()
-        self._process = None
-        process.kill()
-        returncode = process.wait()
-        if self._guard is not None:
-            self._guard.dismiss()
-            self._guard = None
-        return returncode
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
+    def _running(self) -> GuardedJvm:
+        if self._jvm is None:
             raise RuntimeError("the worker is not running")
-        return self._process
+        return self._jvm
 
     def _ask(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:
         """Return the answer; None where there is none, or not yet. Raises RuntimeError: it has died, or will not."""
-        if self._running().poll() is not None:
-            raise RuntimeError(f"Connect ended with {self._running().returncode}: {self._tail()}")
-        connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=_ANSWERED_WITHIN_S)
-        content = None if body is None else json.dumps(body)
-        try:
-            connection.request(method, path, content, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            text = answer.read()
-        except OSError:
-            return None
-        finally:
-            connection.close()
-        if answer.status == http.client.BAD_REQUEST:
-            raise RuntimeError(f"Connect refuses {method} {path}: {text.decode(errors='replace')}")
-        return json.loads(text or b"{}") if answer.status < http.client.BAD_REQUEST else None
-
-    def _tail(self) -> str:
-        return " | ".join(self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
+        self._running().require_alive("Connect")
+        status, answer = ask(self._port, method, path, body) or (http.client.NOT_FOUND, None)
+        if status == http.client.BAD_REQUEST:
+            raise RuntimeError(f"Connect refuses {method} {path}: {answer}")
+        return answer if status < http.client.BAD_REQUEST else None

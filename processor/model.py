@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from processor.record_parts import Headers, RecordParts, imprint
@@ -105,8 +105,10 @@ class Batch:
     keys: Sequence[bytes] | None = None
     headers: Sequence[Headers] | None = None
     timestamps_ms: Sequence[int] | None = None
+    size_bytes: int = field(init=False, compare=False)  # of all values together, as handed to the client
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "size_bytes", sum(map(len, self.values)))  # once: it is asked for several times
         rows = self.end.row - self.start.row
         skipped = self.end.skipped - self.start.skipped
         _require(len(self.values) == rows - skipped, f"{len(self.values)} values for rows {self.start} to {self.end}")
@@ -114,11 +116,6 @@ class Batch:
         for parts in (self.keys, self.headers, self.timestamps_ms):
             _require(parts is None or len(parts) == len(self.values), "a key, headers, a timestamp for each value")
         _require(self.start.byte_offset <= self.end.byte_offset, f"bytes run backwards: {self.start} to {self.end}")
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of all values together, as handed to the client before compression."""
-        return sum(map(len, self.values))
 
     def imprints(self) -> Sequence[bytes]:
         """Return what `Sink.records` yields for these records when they are read back."""

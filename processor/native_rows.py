@@ -17,6 +17,7 @@ import orjson
 from processor.csv_rows import BOM, CRLF, LINE_FEED, Native
 from processor.model import ValueFormat
 
+CARRIAGE_RETURN = b"\r"
 QUOTE = b'"'
 ESCAPE = b"\\"
 BORDERS = {b",", LINE_FEED}
@@ -39,7 +40,7 @@ def native_rows(value_format: ValueFormat, names: tuple[str, ...]) -> Native | N
     def encode(lines: bytes) -> list[bytes] | None:
         if len(lines) < LEAST_BYTES:
             return None
-        if CRLF in lines:
+        if CARRIAGE_RETURN in lines:  # one byte is sought thirty times as fast as two
             lines = lines.replace(CRLF, LINE_FEED)
         if not lines.endswith(LINE_FEED):
             lines += LINE_FEED
@@ -49,9 +50,12 @@ def native_rows(value_format: ValueFormat, names: tuple[str, ...]) -> Native | N
         joined = _as_json_lines(lines, names)
         rows = lines.count(LINE_FEED)
         bytes_of_cells = len(lines) - rows * len(names) - lines.count(QUOTE)
-        if ESCAPE in joined or joined.count(LINE_FEED) != rows or len(joined) != rows * around_cells + bytes_of_cells:
+        if ESCAPE in joined or len(joined) != rows * around_cells + bytes_of_cells:
             return None
-        return (joined if value_format is ValueFormat.JSON else lines)[:-1].split(LINE_FEED)
+        values = joined[:-1].split(LINE_FEED)
+        if len(values) != rows:
+            return None
+        return values if value_format is ValueFormat.JSON else lines[:-1].split(LINE_FEED)
 
     return encode
 
@@ -62,7 +66,7 @@ def _certain(lines: bytes) -> bool:
     Every other quote opens a cell: what stands outside ends with a comma or a line feed before it, and begins with
     one after the quote that closes it. An escaped quote closes and opens, with nothing between.
     """
-    if b"\r" in lines or lines.startswith(BOM):
+    if CARRIAGE_RETURN in lines or lines.startswith(BOM):
         return False
     try:
         lines.decode()

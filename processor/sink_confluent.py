@@ -26,6 +26,9 @@ from processor.model import (
 from processor.topic_rules import RECORD_OVERHEAD_BYTES, refuse_large
 
 PRODUCE_BATCH_BYTES = 1_000_000
+# Of a batch, so many are handed over in one call, which queues nothing before it has gone through all of them: the
+# first request is on its way while the rest is still being handed over.
+HANDED_OVER_ROWS = 2_000
 FLUSH_SLICE_S = 1.0
 ROOM_SLICE_S = 0.1
 CLOCK = 0  # what librdkafka takes for "now"
@@ -139,15 +142,21 @@ class ConfluentSink(ConfluentReads):
     def _hand_over_at_once(
         self, producer: Producer, batch: Batch, each: Delivered | None, last: Callable[[Message], None]
     ) -> None:
-        if batch.keys is None:
-            messages: list[dict[str, Any]] = [{"value": value} for value in batch.values]
-        else:
-            messages = [{"value": value, "key": key} for value, key in zip(batch.values, batch.keys, strict=True)]
-        messages[-1]["callback"] = lambda _error, message: last(message)
         callback = {} if each is None else {"on_delivery": each}
-        queued = producer.produce_batch(self._settings.topic, messages, partition=self._settings.partition, **callback)
-        if queued < len(messages):
-            raise KafkaException(next(message["_error"] for message in messages if "_error" in message))
+        for first in range(0, len(batch.values), HANDED_OVER_ROWS):
+            values = batch.values[first : first + HANDED_OVER_ROWS]
+            if batch.keys is None:
+                messages: list[dict[str, Any]] = [{"value": value} for value in values]
+            else:
+                keys = batch.keys[first : first + HANDED_OVER_ROWS]
+                messages = [{"value": value, "key": key} for value, key in zip(values, keys, strict=True)]
+            if first + len(values) == len(batch.values):
+                messages[-1]["callback"] = lambda _error, message: last(message)
+            queued = producer.produce_batch(
+                self._settings.topic, messages, partition=self._settings.partition, **callback
+            )
+            if queued < len(messages):
+                raise KafkaException(next(message["_error"] for message in messages if "_error" in message))
 
     def _hand_over_one_by_one(
         self, producer: Producer, batch: Batch, each: Delivered | None, last: Callable[[Message], None]

@@ -9,19 +9,30 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from benchmarks.peers.__main__ import all_peers
+from benchmarks.peer_runs import PEERS
 from benchmarks.peers.count import Count, count_rows
 from benchmarks.peers.peer import Measured, Peer, PeerUnavailable, Prepared
 from benchmarks.peers.process import ProcessPeer
-from benchmarks.peers.rows import prepare, rows_of_116_bytes
+from benchmarks.peers.rows import prepare
 from benchmarks.peers.watch import Watch
 from harness.plugin import not_run
 from harness.wait import until
 from harness.workload import Shape, generate
 from harness.world import World
 
-PEERS = {peer.name: number for number, peer in enumerate(all_peers(""))}
-PARTS = {"kcat": "kcat", "producer-perf-test": "jvm", "Connect": "jvm"}  # what `REQUIRE` calls what they need
+BY_NAME = {peer.name: peer for peer in PEERS}
+LIGHT = [name for name in BY_NAME if not name.startswith("Flink")]
+PARTS = {"kcat": "kcat", "producer-perf-test": "jvm", "Connect": "jvm", "Flink": "flink"}  # as `REQUIRE` calls them
+ROWS_TO_CUT = 1_000_000  # Flink commits once a second
+HEADER = "id,name,created,balance,state\n"
+
+
+def rows_of_116_bytes(rows: int) -> bytes:
+    """Return a CSV of plain ASCII whose rows make JSON values of about 116 bytes."""
+    lines = (
+        f"{row:07},customer no {row:07},2026-01-01T00:00:00Z,{row * 7 % 100_000:05}.00,active\n" for row in range(rows)
+    )
+    return (HEADER + "".join(lines)).encode()
 
 
 @pytest.fixture
@@ -31,12 +42,12 @@ def prepared(tmp_path: Path) -> Prepared:
 
 @pytest.fixture
 def opened(world: World, request: pytest.FixtureRequest) -> Iterator[Peer]:
-    peer = all_peers(world.broker.bootstrap_servers)[PEERS[request.param]]
+    peer = BY_NAME[request.param].make(world.broker.bootstrap_servers)
     with ExitStack() as stack:
         try:
             yield stack.enter_context(peer)
         except PeerUnavailable as why:
-            part = next((part for name, part in PARTS.items() if peer.name.startswith(name)), "peers")
+            part = next((part for name, part in PARTS.items() if request.param.startswith(name)), "peers")
             not_run(part, what=peer.name, why=why)
 
 
@@ -48,7 +59,7 @@ def send(world: World, topic: str, values: list[bytes]) -> None:
 
 
 @pytest.mark.broker
-@pytest.mark.parametrize("opened", PEERS, indirect=True)
+@pytest.mark.parametrize("opened", LIGHT, indirect=True)
 def test_peer_moves_every_row_once(opened: Peer, world: World, topic: str, prepared: Prepared) -> None:
     opened.run(prepared, topic)
     found = count_rows(world.broker.bootstrap_servers, topic, prepared, in_order=opened.in_order)
@@ -63,7 +74,7 @@ def test_peers_that_read_text_keep_quotes_newlines_and_every_script(world: World
     assert prepared.lines.read_bytes().splitlines() == list(workload.values("json"))
     servers = world.broker.bootstrap_servers
     for name in ("confluent-kafka script", "kafka-python loop"):
-        peer = next(peer for peer in all_peers(servers) if peer.name.startswith(name))
+        peer = next(one.make(servers) for one in PEERS if one.name.startswith(name))
         topic = world.create_topic()
         with peer:
             peer.run(prepared, topic)
@@ -71,14 +82,17 @@ def test_peers_that_read_text_keep_quotes_newlines_and_every_script(world: World
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.broker
-@pytest.mark.parametrize("opened", [name for name in PEERS if name.endswith("poll")], indirect=True)
-def test_connect_goes_on_after_a_kill(opened: Peer, world: World, topic: str, tmp_path: Path) -> None:
-    prepared = prepare(rows_of_116_bytes(400_000), tmp_path)
+@pytest.mark.parametrize("opened", [one.name for one in PEERS if one.resumes], indirect=True)
+def test_peers_that_resume_have_every_row_once_after_a_kill(
+    opened: Peer, world: World, topic: str, tmp_path: Path
+) -> None:
+    prepared = prepare(rows_of_116_bytes(ROWS_TO_CUT), tmp_path)
     seconds = opened.resume_s(prepared, topic)
     assert seconds is not None
     assert seconds > 0
-    assert count_rows(world.broker.bootstrap_servers, topic, prepared) == Count(visible=400_000)
+    assert count_rows(world.broker.bootstrap_servers, topic, prepared) == Count(visible=ROWS_TO_CUT)
 
 
 @pytest.mark.broker
@@ -125,7 +139,7 @@ def test_a_peer_that_fails_says_why(world: World, topic: str, prepared: Prepared
 
 def test_a_peer_that_is_not_there_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(PeerUnavailable, match="apt-get install kcat"), all_peers("")[0]:
+    with pytest.raises(PeerUnavailable, match="apt-get install kcat"), PEERS[0].make(""):
         pass
 
 

@@ -31,29 +31,36 @@ _LOGGING = {"4": "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4", "3": "org.s
 
 @dataclass(frozen=True, slots=True)
 class JarSet:
-    """Jars of one version that make one class path. `artifacts` of Kafka's are resolved together."""
+    """Jars of one version that make one class path.
+
+    `coordinates` are resolved one after the other, each with all that it depends on; those in `alone` are fetched
+    without. The list of their sums lies in the folder `lists`.
+    """
 
     name: str
     version: str
-    artifacts: tuple[str, ...]
-
-    @property
-    def coordinates(self) -> tuple[str, str]:
-        """Return what is resolved, one after the other."""
-        ours = "+".join(f"org.apache.kafka:{artifact}:{self.version}" for artifact in self.artifacts)
-        return ours, _LOGGING[self.version.partition(".")[0]]
+    coordinates: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+    lists: Path = Path(__file__).parent
 
     @property
     def list_path(self) -> Path:
         """Return the committed list of sums. Raises BrokerUnavailable when this version has none."""
-        path = Path(__file__).with_name(f"{self.name}-{self.version}.sha256")
+        path = self.lists / f"{self.name}-{self.version}.sha256"
         if not path.exists():
             known = sorted(other.stem.partition("-")[2] for other in path.parent.glob(f"{self.name}-*.sha256"))
-            raise BrokerUnavailable(f"there is no list of the jars of Kafka {self.version}, only of {', '.join(known)}")
+            raise BrokerUnavailable(
+                f"there is no list of the jars of {self.name} {self.version}, only of {', '.join(known)}"
+            )
         return path
 
 
-TOOLS = JarSet("tools", NEWEST, ("connect-runtime", "connect-file", "kafka-tools"))
+def _of_kafka(name: str, version: str, *artifacts: str) -> JarSet:
+    together = "+".join(f"org.apache.kafka:{artifact}:{version}" for artifact in artifacts)
+    return JarSet(name, version, (together, _LOGGING.get(version.partition(".")[0], "")))  # such have no list
+
+
+TOOLS = _of_kafka("tools", NEWEST, "connect-runtime", "connect-file", "kafka-tools")
 
 
 def kafka_version() -> str:
@@ -63,7 +70,7 @@ def kafka_version() -> str:
 
 def broker_of(version: str) -> JarSet:
     """Return the jars of a broker."""
-    return JarSet("kafka", version, ("kafka_2.13",))
+    return _of_kafka("kafka", version, "kafka_2.13")
 
 
 def cache_folder() -> Path:
@@ -132,8 +139,9 @@ def _resolve(jar_set: JarSet, work: Path) -> Path:
         from jgo.maven import MavenContext  # noqa: PLC0415
     except ImportError as missing:
         raise BrokerUnavailable(f"the Python package jgo is not installed: {missing}") from missing
+    maven = MavenContext(repo_cache=work / "repository")
     builder = EnvironmentBuilder(
-        MavenContext(repo_cache=work / "repository"),
+        maven,
         cache_dir=work / "environments",
         link_strategy=LinkStrategy.HARD,  # the repository is thrown away afterwards
     )
@@ -143,6 +151,10 @@ def _resolve(jar_set: JarSet, work: Path) -> Path:
         for coordinate in jar_set.coordinates:
             for jar in sorted(Path(builder.from_endpoint(coordinate).path).rglob("*.jar")):
                 jar.replace(flat / jar.name)
+        for coordinate in jar_set.alone:
+            group, artifact, version = coordinate.split(":")
+            jar = maven.project(group, artifact).at_version(version).artifact().resolve()
+            jar.replace(flat / jar.name)
     except Exception as failure:  # whatever network or resolver says: the broker cannot be had here
         raise BrokerUnavailable(f"the {jar_set.name} jars cannot be fetched: {failure}") from failure
     return flat
@@ -156,12 +168,12 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _print_list(name_of_set: str) -> None:
-    jar_set = {each.name: each for each in (broker_of(kafka_version()), TOOLS)}[name_of_set]
+def print_list(jar_set: JarSet) -> None:
+    """Print a new list of sums, to be committed."""
     with tempfile.TemporaryDirectory() as work:
         for name, sha256 in sha256_sums(_resolve(jar_set, Path(work))).items():
             sys.stdout.write(f"{sha256}  {name}\n")
 
 
 if __name__ == "__main__":
-    _print_list(*sys.argv[1:])
+    print_list({each.name: each for each in (broker_of(kafka_version()), TOOLS)}[sys.argv[1]])

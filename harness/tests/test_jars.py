@@ -59,6 +59,6 @@ def test_jar_altered_in_the_cache_is_never_used(tmp_path: Path, monkeypatch: pyt
 
 def test_version_without_a_list_is_never_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAFKA_VERSION", "0.8.0")
-    with pytest.raises(BrokerUnavailable, match=r"no list of the jars of Kafka 0\.8\.0"):
+    with pytest.raises(BrokerUnavailable, match=r"no list of the jars of kafka 0\.8\.0"):
         jars.kafka_jars(tmp_path)
     assert list(tmp_path.iterdir()) == []
