@@ -15,17 +15,17 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import TypeAlias
 
 import zstandard
 
-from chaos.job import Job, Staged, ended, gather, stage, strikes_of
+from chaos.job import STOPPED, Job, Staged, ended, gather, stage, strikes_of
 from chaos.nemesis.node_kills import NodeKills
 from chaos.nursery import Nursery
 from chaos.schedule import (
@@ -44,6 +44,7 @@ from chaos.tally import Tally, places_of
 from chaos.victim import VARIABLE
 from harness.broker import KINDS
 from harness.broker.cluster import JvmCluster
+from harness.broker.secure import SecureBroker
 from harness.checker import Validity, Verdict, judge, merge
 from harness.growth import Growth
 from harness.history import Attempt, Evidence
@@ -219,9 +220,12 @@ def campaign(chosen: argparse.Namespace) -> int:
     end = chosen.first + chosen.rounds if chosen.minutes is None else sys.maxsize
     numbers = range(chosen.first, end)
     with ExitStack() as opened:
-        world = opened.enter_context(World(kind=chosen.broker))
+        secure = opened.enter_context(SecureBroker()) if chosen.listener else None
+        world = opened.enter_context(World(kind=chosen.broker, broker=secure))
         _say(f"{world.broker.kind} broker, S3 and DynamoDB are up")
         stage = Stage(world, chosen, seed, tally, until_s)
+        if secure is not None:
+            stage.connection = secure.variables(chosen.listener)
         if isinstance(world.broker, JvmCluster) and not chosen.target:
             stage.node_kills = opened.enter_context(NodeKills(world.broker))
         workers = chosen.workers or (1 if stage.node_kills else 2)  # a node that falls would fall for both
@@ -248,6 +252,7 @@ class Stage:
     tally: Tally
     until_s: float  # on the monotonic clock
     node_kills: NodeKills | None = None
+    connection: Mapping[str, str] = field(default_factory=dict)  # variables of the victims' listener
 
     def work(self, share: range) -> None:
         """Play these rounds, one after the other, until the time is up."""
@@ -266,10 +271,13 @@ class Stage:
                     foreign=outside_only,
                     node_kills=node_kills,
                 )
+                job = replace(drawn.job, settings={**drawn.job.settings, **self.connection})
+                drawn = replace(drawn, job=job)
                 evidence, _ = play(self.world, launch, drawn, outside_only=outside_only)
                 verdict = judge(evidence)
                 places = places_of(evidence, outside_only=outside_only)
-                self.tally.count(drawn.job.client, places, verdict)
+                stops = sum(attempt.exit_code == STOPPED for attempt in evidence.attempts)
+                self.tally.count(drawn.job.client, places, verdict, stops=stops)
                 who = chosen.target[-1] if outside_only else drawn.job.client
                 rows, kills = len(drawn.job.expected), places.total()
                 _say(f"  {number}: {who}, {rows:,} rows by {drawn.interval_rows}, {kills} kills: {verdict.validity}")
@@ -283,6 +291,7 @@ class Stage:
         flags = f"--seed {self.seed} --first {number} --rounds 1 --kills {chosen.kills}"
         flags += f" --client {chosen.client}" if chosen.client else ""
         flags += " --plain" if chosen.plain else ""
+        flags += f" --listener {chosen.listener}" if chosen.listener else ""
         if self.node_kills is not None:
             flags += f" --broker {self.world.broker.kind} --node-kills {chosen.node_kills}"
         flags += f" -- {shlex.join(chosen.target)}" if chosen.target else ""
@@ -304,6 +313,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--client", choices=["kafka-python", "confluent"], help="by default they take turns")
     parser.add_argument("--broker", choices=KINDS, default="auto")
+    parser.add_argument(
+        "--listener", choices=["tls", "mtls", "scram", "scram-plain"], help="of a secured JVM broker, for every run"
+    )
     parser.add_argument("--plain", action="store_true", help="rows of ASCII, one line each, for a COMMAND of lines")
     parser.add_argument(
         "--node-kills", type=int, default=2, help="SIGKILLs of one of three brokers for each job, with jvm3 (default 2)"

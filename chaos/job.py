@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chaos.schedule import FROM_OUTSIDE, KillAtRow, KillInBatch, KillNode, Plan
+from chaos.schedule import FROM_OUTSIDE, KillAtRow, KillInBatch, KillNode, Plan, StopAtStep
 from chaos.victim import VARIABLE
 from harness.history import (
     Attempt,
@@ -26,6 +26,7 @@ from harness.world import World
 
 VICTIM = (sys.executable, "-m", "chaos.victim", "run")
 ATTEMPT_WITHIN_S = 120.0
+STOPPED = 128 + signal.SIGTERM
 SPARE_ATTEMPTS = 3  # starts after the last strike, should one end with 75
 
 
@@ -118,11 +119,14 @@ def stage(world: World, job: Job) -> Staged:
 
 def ended(attempt: Attempt) -> bool:
     """Tell whether starting the job again would do nothing more: it is done, or it was refused."""
-    return attempt.exit_code not in (None, os.EX_TEMPFAIL)
+    return attempt.exit_code not in (None, os.EX_TEMPFAIL, STOPPED)
 
 
 def strikes_of(plans: Sequence[Plan], attempts: Sequence[Attempt]) -> tuple[Strike, ...]:
-    """Say of each plan whether it landed: its victim announced it and died of SIGKILL, or its node's role moved."""
+    """Say of each plan whether it landed.
+
+    Its victim announced it and died of SIGKILL, or ended as one that was asked to, or its node's role moved.
+    """
     strikes = []
     sent_by_job = 0
     for plan, attempt in zip(plans, attempts, strict=False):
@@ -133,6 +137,8 @@ def strikes_of(plans: Sequence[Plan], attempts: Sequence[Attempt]) -> tuple[Stri
         part_of_batch = in_flight if isinstance(plan, KillAtRow | KillInBatch) else 0
         if isinstance(plan, KillNode):
             landed = struck is not None and bool(struck.fields["moved"])
+        elif isinstance(plan, StopAtStep):
+            landed = struck is not None and attempt.exit_code in (0, STOPPED)  # or nothing was left to be done
         else:
             announced = struck is not None or isinstance(plan, FROM_OUTSIDE)  # nobody announces it
             landed = announced and attempt.signal == signal.SIGKILL

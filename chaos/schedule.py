@@ -2,8 +2,9 @@
 
 A plan travels to the victim as text, so that one variable replays it: `row:1234` kills in mid-batch, when the
 records up to row 1234 have reached the broker; `batch:3:17` kills in the run's third batch, when 17 records of it
-have; `step:sent:2` kills just after the second `sent`; `after:0.25` kills from outside, a quarter of a second after
-the start; `records:40` from outside, once 40 records of this attempt are in the partition.
+have; `step:sent:2` kills just after the second `sent`, and `stop:sent:2` sends a SIGTERM there; `after:0.25` kills
+from outside, a quarter of a second after the start; `records:40` from outside, once 40 records of this attempt are in
+the partition.
 `leader:sent:2` and `coordinator:sent:2` never reach the victim: they kill one of three brokers just after its second
 `sent`, and with `+run` the victim too.
 """
@@ -35,6 +36,17 @@ class KillAtStep:
 
     def __str__(self) -> str:
         return f"step:{self.step}:{self.time}"
+
+
+@dataclass(frozen=True, slots=True)
+class StopAtStep:
+    """SIGTERM just after the n-th time that the run announces a step; it may end in its own way."""
+
+    step: str
+    time: int
+
+    def __str__(self) -> str:
+        return f"stop:{self.step}:{self.time}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +100,7 @@ class KillNode:
         return f"{self.role}{'+run' * self.with_run}:{self.step}:{self.time}"
 
 
-Plan: TypeAlias = KillAtRow | KillAtStep | KillInBatch | KillAfter | KillAfterRecords | KillNode
+Plan: TypeAlias = KillAtRow | KillAtStep | StopAtStep | KillInBatch | KillAfter | KillAfterRecords | KillNode
 FROM_OUTSIDE = (KillAfter, KillAfterRecords)
 BATCHES_OF_NODE_KILL = 6  # that must be left: two before it at most, and some to go on with
 
@@ -98,9 +110,9 @@ def parse(text: str) -> Plan:
     kind, _, rest = text.partition(":")
     if kind == "row":
         return KillAtRow(int(rest))
-    if kind == "step":
+    if kind in ("step", "stop"):
         step, _, time = rest.partition(":")
-        return KillAtStep(step, int(time))
+        return (KillAtStep if kind == "step" else StopAtStep)(step, int(time))
     if kind == "batch":
         batch, _, records = rest.partition(":")
         return KillInBatch(int(batch), int(records))
@@ -125,7 +137,7 @@ def kills_at_rows(rng: random.Random, *, rows: int, kills: int, interval_rows: i
 
 
 def draw(rng: random.Random, *, batches_left: int, interval_rows: int) -> Plan:
-    """Draw the next plan of a campaign; most fall between the first record sent and the save.
+    """Draw the next plan of a campaign; most kill between the first record sent and the save, some only ask to stop.
 
     `batches_left` bounds how far into the run it may lie, so that the run lives long enough to meet it.
     """
@@ -137,8 +149,9 @@ def draw(rng: random.Random, *, batches_left: int, interval_rows: int) -> Plan:
             KillAtStep("committed", batch),
             KillAfter(rng.uniform(0.05, 0.8)),
             KillAtStep(rng.choice(("claimed", "fenced", "resumed", "read", "saved")), 1),
+            StopAtStep(rng.choice(("resumed", "read", "sent", "committed")), 1),
         ),
-        weights=(50, 15, 15, 10, 10),
+        weights=(50, 15, 15, 10, 10, 10),
     )
     return drawn
 

@@ -34,15 +34,17 @@ class Tally:
     """What a campaign has seen so far; shared by its workers."""
 
     kills: int = 0
+    stops: int = 0  # by SIGTERM
     places: Counter[str] = field(default_factory=Counter)
     clients: Counter[str] = field(default_factory=Counter)
     verdicts: list[Validity] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def count(self, client: Client, places: Counter[str], verdict: Verdict) -> None:
+    def count(self, client: Client, places: Counter[str], verdict: Verdict, *, stops: int) -> None:
         """Add a judged round and where its kills fell."""
         with self.lock:
             self.kills += places.total()
+            self.stops += stops
             self.clients[client] += places.total()
             self.places.update(places)
             self.verdicts.append(verdict.validity)
@@ -51,6 +53,8 @@ class Tally:
         """Yield the lines that end a campaign: kills, where they fell, verdicts."""
         found = Counter(self.verdicts)
         yield f"\n{self.kills:,} SIGKILLs in {seconds / 60:.1f} minutes, {self.kills / seconds * 60:.0f} a minute"
+        if self.stops:
+            yield f"and {self.stops:,} SIGTERMs"
         if self.kills and not outside_only:
             yield "by client: " + ", ".join(f"{client} {kills:,}" for client, kills in sorted(self.clients.items()))
         for place, kills in self.places.most_common():

@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from chaos.batches import cut
 from chaos.nemesis.inside import hurry, saving, sleeping
-from chaos.schedule import KillAtRow, KillAtStep, KillInBatch, Plan, parse
+from chaos.schedule import KillAtRow, KillAtStep, KillInBatch, Plan, StopAtStep, parse
 from processor.__main__ import leave, main
 from processor.assembly import build_processor
 from processor.model import (
@@ -38,7 +38,7 @@ MUTANT_VARIABLE = "CHAOS_MUTANT"
 
 
 class Strike:
-    """Ends this process by SIGKILL, after a line that says so."""
+    """Ends this process by SIGKILL, or asks it to end by SIGTERM, after a line that says so."""
 
     def __init__(self, plan: Plan, job_id: str) -> None:
         self.plan = plan
@@ -47,10 +47,17 @@ class Strike:
 
     def land(self) -> NoReturn:
         """Die. No handler, no finally block and no buffer of this process comes after this."""
+        self._signal(signal.SIGKILL)
+        raise AssertionError("still alive after SIGKILL")
+
+    def ask(self) -> None:
+        """Have the main thread hear a SIGTERM."""
+        self._signal(signal.SIGTERM)
+
+    def _signal(self, number: signal.Signals) -> None:
         lines = StepLines(self._job_id, sys.stdout)
         lines.step("struck", strike=str(self.plan), rows_in_flight=self.rows_in_flight)  # type: ignore[arg-type]
-        os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError("still alive after SIGKILL")
+        os.kill(os.getpid(), number)
 
 
 class StrikingObserver:
@@ -66,8 +73,8 @@ class StrikingObserver:
         self._inner.step(step, **fields)
         self._seen[step] += 1
         plan = self._strike.plan
-        if isinstance(plan, KillAtStep) and (plan.step, plan.time) == (step.value, self._seen[step]):
-            self._strike.land()
+        if isinstance(plan, KillAtStep | StopAtStep) and (plan.step, plan.time) == (step.value, self._seen[step]):
+            self._strike.land() if isinstance(plan, KillAtStep) else self._strike.ask()
 
 
 class StrikingSink:

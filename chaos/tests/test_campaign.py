@@ -7,7 +7,7 @@ import random
 import pytest
 
 from chaos.campaign import draw_round, launch_victims, play
-from chaos.job import Staged, stage
+from chaos.job import Staged, ended, stage, strikes_of
 from chaos.nursery import Nursery
 from chaos.schedule import (
     KillAfter,
@@ -17,6 +17,7 @@ from chaos.schedule import (
     KillInBatch,
     KillNode,
     Plan,
+    StopAtStep,
     draw,
     draw_outside,
     kills_at_rows,
@@ -30,6 +31,7 @@ from harness.world import World
 
 PLANS: list[Plan] = [
     KillAtRow(12),
+    StopAtStep("sent", 2),
     KillAtStep("sent", 2),
     KillInBatch(3, 17),
     KillAfter(0.25),
@@ -68,7 +70,21 @@ def test_most_plans_of_a_campaign_strike_between_the_first_record_and_the_save()
         plan for plan in plans
         if isinstance(plan, KillInBatch) or (isinstance(plan, KillAtStep) and plan.step in ("sent", "committed"))
     ]  # fmt: skip
-    assert len(inside) > 700
+    kills = [plan for plan in plans if not isinstance(plan, StopAtStep)]
+    assert len(inside) > 0.7 * len(kills)
+    assert 50 < len(plans) - len(kills) < 150
+
+
+def test_a_stop_lands_where_the_run_ended_because_of_it_and_the_job_goes_on() -> None:
+    plan = StopAtStep("sent", 2)
+    announced = (Step({"step": "struck", "strike": str(plan), "rows_in_flight": 0}),)
+    stopped, killed, missed = (
+        Attempt(1, 143, None, announced),
+        Attempt(1, None, 9, announced),
+        Attempt(1, 143, None, ()),
+    )
+    assert [strikes_of([plan], [one])[0].landed for one in (stopped, killed, missed)] == [True, False, False]
+    assert not ended(stopped)
 
 
 def test_a_program_that_announces_nothing_is_mostly_killed_once_it_sends() -> None:
