@@ -267,7 +267,7 @@ def test_error_at_a_terminal_stands_on_a_line_of_its_own(job: dict[str, str], wo
         ({"LOG_LEVEL": "debug"}, {"claimed", "fenced", "resumed", "read", "sent", "committed", "saved", "done"}),
         ({"TERM": "dumb"}, {"claimed", "fenced", "resumed", "read", "sent", "committed", "saved", "done"}),
     ],
-    ids=str,
+    ids=["warning", "debug", "dumb"],
 )
 def test_other_levels_and_a_dumb_terminal_have_no_bar(
     job: dict[str, str], settings: dict[str, str], steps: set[str]
