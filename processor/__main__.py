@@ -25,7 +25,6 @@ from processor.observers import observer_for
 from processor.ports import Observer
 from processor.processor import CSVToKafkaProcessor
 from processor.settings import Settings, add_flags, load
-from processor.spot import watch_for_notice
 from processor.stop import StopSignal
 
 Assemble: TypeAlias = Callable[[Settings, Observer, StopSignal], CSVToKafkaProcessor]
@@ -74,6 +73,7 @@ def run(flags: Mapping[str, str | None], environment: Mapping[str, str], assembl
     _listen(stop)
     if settings.spot_notice == "imds":
         from processor.aws import metadata_endpoint  # noqa: PLC0415  # botocore takes its time
+        from processor.spot import watch_for_notice  # noqa: PLC0415  # and this one brings an HTTP client
 
         watch_for_notice(stop, metadata_endpoint())
     processor = assemble(settings, observer_for(settings, sys.stdout, sys.stderr), stop)

@@ -6,6 +6,7 @@ them, and the step lines of the same terminal have to go past it.
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 import time
@@ -66,8 +67,11 @@ class Progress:
     def _write(self, text: str, end: str = "\r") -> None:
         """Write over what is there."""
         text = text[: _columns(self._terminal) - 1]
-        self._terminal.write(text.ljust(self._drawn) + end)
-        self._terminal.flush()
+        try:
+            self._terminal.write(text.ljust(self._drawn) + end)
+            self._terminal.flush()
+        except OSError:  # the terminal has gone; the rows are more important than the bar
+            self._terminal = io.StringIO()
         self._drawn = len(text) if end == "\r" else 0
 
 

@@ -88,7 +88,7 @@ def test_bounds_that_are_promised_are_those_of_the_code() -> None:
 def test_settings_and_files_that_a_page_names_are_there(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     known = {setting.variable for setting in SETTINGS} | {setting.flag for setting in SETTINGS}
-    own = {"--all", "--yes", "--json", "--to-row", "--dry-run"}
+    own = {"--all", "--yes", "--json", "--to-row", "--dry-run", "--help"}
     flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
     variables = set(re.findall(r"`([A-Z]{2,}(?:_[A-Z]+)+)`", text))
     assert flags <= known | own

@@ -146,6 +146,18 @@ def test_job_that_was_done_before_has_no_bar() -> None:
     assert opened.screen == ["<done>", ""]
 
 
+def test_terminal_that_has_gone_ends_no_run(drawn: Drawn) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(5, "Input/output error")
+
+    drawn.progress._terminal = Gone()
+    drawn.step(Step.COMMITTED, 200)
+    drawn.step(Step.COMMITTED, 400)
+    drawn.step(Step.DONE, 400, rows=400)
+    assert drawn.screen == ["<done>", ""]
+
+
 # --------------------------------------------------------------------------------------------------- a real terminal
 
 
@@ -230,6 +242,7 @@ def test_run_at_a_terminal_shows_a_bar_that_grows_to_its_end(job: dict[str, str]
 
 
 @pytest.mark.broker
+@pytest.mark.strike
 def test_bar_fits_a_narrow_terminal(job: dict[str, str]) -> None:
     ended = at_terminal(RUN, job, stdout_too=False, columns=40)
     assert max(len(drawn.strip("\n")) for drawn in ended.terminal.split("\r")) == 39
@@ -246,6 +259,7 @@ def test_error_at_a_terminal_stands_on_a_line_of_its_own(job: dict[str, str], wo
 
 
 @pytest.mark.broker
+@pytest.mark.strike
 @pytest.mark.parametrize(
     ("settings", "steps"),
     [
@@ -253,7 +267,7 @@ def test_error_at_a_terminal_stands_on_a_line_of_its_own(job: dict[str, str], wo
         ({"LOG_LEVEL": "debug"}, {"claimed", "fenced", "resumed", "read", "sent", "committed", "saved", "done"}),
         ({"TERM": "dumb"}, {"claimed", "fenced", "resumed", "read", "sent", "committed", "saved", "done"}),
     ],
-    ids=str,
+    ids=["warning", "debug", "dumb"],
 )
 def test_other_levels_and_a_dumb_terminal_have_no_bar(
     job: dict[str, str], settings: dict[str, str], steps: set[str]

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -31,6 +31,7 @@ class Service(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answers)
         self.notice: str | None = None
+        self.before_notice: Callable[[], object] = lambda: None
         self.tokens = 0
         self.asked: list[tuple[str, str, int]] = []
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -61,6 +62,7 @@ class Answers(BaseHTTPRequestHandler):
             return self.answer(401, "")
         if self.path != NOTICE_PATH or self.server.notice is None:
             return self.answer(404, "no notice here")
+        self.server.before_notice()
         return self.answer(200, self.server.notice)
 
     def answer(self, status: int, text: str) -> None:
@@ -113,10 +115,14 @@ def test_notice_asks_for_the_end_as_sigterm_does_and_says_so(service: Service) -
     assert said.getvalue() == f"csv-to-kafka: Spot takes this instance away: {NOTICE}\n"
 
 
-def test_notice_behind_a_signal_asks_for_nothing_again(service: Service) -> None:
+@pytest.mark.parametrize("late", [False, True], ids=["before the question", "before the answer"])
+def test_notice_behind_a_signal_asks_for_nothing_again(service: Service, late: bool) -> None:
     stop = StopSignal()
-    stop.ask(signal.SIGINT)
     service.notice = NOTICE
+    if late:
+        service.before_notice = lambda: stop.ask(signal.SIGINT)
+    else:
+        stop.ask(signal.SIGINT)
     watch_for_notice(stop, service.endpoint, every_s=0.01, stderr=io.StringIO()).join(10)
     assert stop.number == signal.SIGINT
 

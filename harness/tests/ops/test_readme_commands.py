@@ -65,7 +65,7 @@ def shape(line: str) -> str:
 
 
 @pytest.mark.timeout(400)  # twelve processes, one after the other
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=[pytest.mark.strike] * ("docs" in page)) for page in PAGES])
 def test_every_command_for_the_person_on_call_prints_what_the_page_shows(world: World, page: str) -> None:
     topic = world.create_topic()
     csv = b"id,name,text\n" + b"".join(b"%d,name %d,some text of row %d\n" % (i, i, i) for i in range(ROWS))
