@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
 
+from processor.careful_rows import Slab
 from processor.compressed import LONGEST_MAGIC, Decompress, decompressor_of, skipped
-from processor.csv_rows import Header, Native, Slab, head_of, read_header, read_rows
+from processor.csv_rows import Header, Native, head_of, read_header, read_rows
 from processor.dialect import RFC4180, Dialect
 from processor.json_rows import JsonRows
-from processor.model import Batch, Pins, Position, SourceObject, ValueFormat
+from processor.model import Batch, Fault, Pins, Position, SourceObject, ValueFormat
 from processor.ports import ObjectBytes
 
 
@@ -19,8 +20,9 @@ from processor.ports import ObjectBytes
 class BatchLimits:
     """A batch ends at the first of these: rows, bytes of encoded values, seconds since its first byte was asked for.
 
-    The row that reaches `batch_bytes` still belongs to the batch, so one batch holds less than
-    `batch_bytes + ` one encoded row. Seconds are looked at once for each chunk that arrives.
+    Skipped rows are counted as rows, so that the position moves behind them as often. The row that reaches
+    `batch_bytes` still belongs to the batch, so one batch holds less than `batch_bytes + ` one encoded row. Seconds are
+    looked at once for each chunk that arrives.
     """
 
     interval_rows: int = 10_000
@@ -77,7 +79,7 @@ class CsvSource:
         first_row_byte = (size_bytes or 0) if self._header is None else self._header.end_byte
         return SourceObject(self._url, found, size_bytes, first_row_byte)
 
-    def batches(self, start: Position, *, scale: float = 1.0) -> Iterator[Batch]:
+    def batches(self, start: Position, *, scale: float = 1.0, skip_bad_rows: bool = False) -> Iterator[Batch]:
         """Yield the rows from `start` on as batches; see `ports.Source`."""
         if not self._described:
             raise RuntimeError("batches before describe")
@@ -92,9 +94,11 @@ class CsvSource:
             max_row_bytes=self._limits.max_row_bytes,
             dialect=self._dialect,
             native=native,
+            skip=skip_bad_rows,
         )
-        encoded = map(_encoder(self._format, self._header.names), slabs)
-        return _gather(encoded, start, self._limits.scaled(scale), self._clock)
+        encode = _encoder(self._format, self._header.names)
+        encoded = ((*encode(slab), slab.faults) for slab in slabs)
+        return _gather(_parted(encoded, start.row), start, self._limits.scaled(scale), self._clock)
 
     def _bytes_from(self, byte_offset: int) -> Iterator[bytes]:
         if self._decompress is None:
@@ -104,49 +108,79 @@ class CsvSource:
 
 @dataclass(slots=True)
 class _Gathered:
-    """Encoded rows that wait for their batch to fill up."""
+    """Rows that wait for their batch to fill up: the good ones encoded, the bad ones named."""
 
     start: Position
     opened: float
     values: list[bytes] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     size_bytes: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """How many rows wait."""
+        return len(self.values) + len(self.faults)
 
     def batch(self) -> Batch:
-        end = Position(self.start.row + len(self.values), self.ends[-1], self.start.skipped)
-        return Batch(self.start, end, self.values, self.ends)
+        ends = [*self.ends[-1:], *(fault.byte_end for fault in self.faults[-1:])]
+        end = Position(self.start.row + self.rows, max(ends), self.start.skipped + len(self.faults))
+        return Batch(self.start, end, self.values, self.ends, self.faults)
+
+
+def _parted(
+    encoded: Iterator[tuple[list[bytes], list[int], list[Fault]]], row: int
+) -> Iterator[tuple[list[bytes], list[int], list[Fault]]]:
+    """Part the encoded rows of each slab, whose first one is `row`, behind each bad row among them."""
+    for values, ends, faults in encoded:
+        taken = 0
+        for fault in faults:
+            good = fault.row - row
+            yield values[taken : taken + good], ends[taken : taken + good], [fault]
+            taken, row = taken + good, fault.row + 1
+        yield values[taken:] if taken else values, ends[taken:] if taken else ends, []
+        row += len(values) - taken
 
 
 def _gather(
-    encoded: Iterator[tuple[list[bytes], list[int]]], start: Position, limits: BatchLimits, clock: Callable[[], float]
+    parts: Iterator[tuple[list[bytes], list[int], list[Fault]]],
+    start: Position,
+    limits: BatchLimits,
+    clock: Callable[[], float],
 ) -> Iterator[Batch]:
-    """Cut encoded rows into batches at the limits. An error from the parser comes after the rows before it."""
+    """Cut rows into batches at the limits; the bad row of a part comes behind its good ones.
+
+    An error from the parser comes after the rows before it.
+    """
     gathered = _Gathered(start, clock())
     try:
-        for values, ends in encoded:
+        for values, ends, faults in parts:
             taken = 0
-            while taken < len(values):
-                count, size_bytes = _room(gathered, limits, values, taken)
-                gathered.values += values[taken : taken + count]
-                gathered.ends += ends[taken : taken + count]
-                gathered.size_bytes = size_bytes
-                taken += count
+            while taken < len(values) or faults:
+                if taken < len(values):
+                    count, size_bytes = _room(gathered, limits, values, taken)
+                    gathered.values += values[taken : taken + count]
+                    gathered.ends += ends[taken : taken + count]
+                    gathered.size_bytes = size_bytes
+                    taken += count
+                else:
+                    gathered.faults.append(faults.pop())
                 if _full(gathered, limits, clock):
                     batch = gathered.batch()
                     gathered = _Gathered(batch.end, clock())
                     yield batch
                     gathered.opened = clock()  # how long the batch was at work does not make the next one late
     except Exception:
-        if gathered.values:
+        if gathered.rows:
             yield gathered.batch()
         raise
-    if gathered.values:
+    if gathered.rows:
         yield gathered.batch()
 
 
 def _full(gathered: _Gathered, limits: BatchLimits, clock: Callable[[], float]) -> bool:
     return (
-        len(gathered.values) >= limits.interval_rows
+        gathered.rows >= limits.interval_rows
         or gathered.size_bytes >= limits.batch_bytes
         or clock() - gathered.opened >= limits.interval_s
     )
@@ -154,7 +188,7 @@ def _full(gathered: _Gathered, limits: BatchLimits, clock: Callable[[], float]) 
 
 def _room(gathered: _Gathered, limits: BatchLimits, values: list[bytes], taken: int) -> tuple[int, int]:
     """How many of `values[taken:]` the batch still takes, one at least, and the bytes that it has with them."""
-    rows = min(limits.interval_rows - len(gathered.values), len(values) - taken)
+    rows = min(limits.interval_rows - gathered.rows, len(values) - taken)
     sizes = list(map(len, values[taken : taken + rows]))
     size_bytes = gathered.size_bytes + sum(sizes)
     if size_bytes < limits.batch_bytes:

@@ -23,6 +23,13 @@ class ValueFormat(StrEnum):
     RAW = "raw"
 
 
+class BadRows(StrEnum):
+    """What becomes of a bad row: it ends the run, or it is skipped and counted."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
 class Status(StrEnum):
     """What the checkpoint says of the job; for people and alarms, never for a decision but COMPLETED."""
 
@@ -45,9 +52,10 @@ def _require(holds: bool, what: str) -> None:  # reads as `require(x >= 0, ...)`
 class Position:
     """The *next* row: how many rows lie before it, at which byte it starts, how many of those were skipped.
 
-    `row` counts from 0 without the header, so it is also the number of rows done. `byte_offset` is the byte in the
-    (decompressed) object at which the next row, or blank lines before it, start; at the end it may be the object's
-    size. Rows visible in the partition are `row - skipped`.
+    `row` counts from 0 without the header, bad rows too, so it is also the number of rows done. `byte_offset` is the
+    byte in the (decompressed) object at which the next row, or blank lines before it, start; at the end it may be the
+    object's size. `skipped` counts bad rows since the job's start, or its last reset. Rows visible in the partition are
+    `row - skipped`; after a reset to row N, `row - skipped - N`.
     """
 
     row: int
@@ -90,28 +98,55 @@ class SourceObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """A bad row, and why it is one. Its bytes are [byte_start, byte_end), where the next row or blank lines begin."""
+
+    row: int
+    byte_start: int
+    byte_end: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """The records of one transaction: rows [start.row, end.row), in file order, encoded as Kafka values.
 
-    `values[i]` is the value of the i-th good row; `byte_ends[i]` is the byte just after it in the object.
+    `values[i]` is the value of the i-th good row; `byte_ends[i]` is the byte just after it in the object. `faults` are
+    the rows between them that are skipped; there may be nothing else in a batch.
     """
 
     start: Position
     end: Position
     values: Sequence[bytes]
     byte_ends: Sequence[int]
+    faults: Sequence[Fault] = ()
 
     def __post_init__(self) -> None:
         rows = self.end.row - self.start.row
         skipped = self.end.skipped - self.start.skipped
         _require(len(self.values) == rows - skipped, f"{len(self.values)} values for rows {self.start} to {self.end}")
         _require(len(self.byte_ends) == len(self.values), "one byte_end for each value")
+        _require(len(self.faults) == skipped, f"{len(self.faults)} faults for rows {self.start} to {self.end}")
         _require(self.start.byte_offset <= self.end.byte_offset, f"bytes run backwards: {self.start} to {self.end}")
 
     @property
     def size_bytes(self) -> int:
         """Bytes of all values together, as handed to the client before compression."""
         return sum(map(len, self.values))
+
+    @property
+    def good_rows(self) -> Sequence[int]:
+        """The number of each value's row."""
+        rows = range(self.start.row, self.end.row)
+        bad = {fault.row for fault in self.faults}
+        return [row for row in rows if row not in bad] if bad else rows
+
+    def position_after(self, row: int) -> Position:
+        """Return the position behind one of the batch's rows, a good or a bad one."""
+        passed = [fault for fault in self.faults if fault.row <= row]
+        good = row + 1 - self.start.row - len(passed)
+        ends = [*self.byte_ends[:good][-1:], *(fault.byte_end for fault in passed[-1:])]
+        return Position(row + 1, max(ends), self.start.skipped + len(passed))
 
 
 @dataclass(frozen=True, slots=True)
