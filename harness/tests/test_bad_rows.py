@@ -6,8 +6,10 @@ The witness is the slow reading of `test_csv_rows_properties`, byte by byte, wit
 from __future__ import annotations
 
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
-from itertools import product
+from dataclasses import replace
+from itertools import pairwise, product
 from random import Random
 from typing import NamedTuple
 
@@ -15,11 +17,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.fakes import FakeKey, FakeObject
 from harness.tests.test_csv_rows import BAD, HEAD, PLENTY, cut, every_chunk_size
 from harness.tests.test_csv_rows_properties import LONGER, NASTY, VALID, read_one_slowly
+from harness.tests.test_dialects import dialect_of
+from harness.workload import WRITINGS, Shape, Workload, Writing, generate
 from processor.csv_rows import read_header, read_rows
+from processor.csv_source import BatchLimits, CsvSource
 from processor.dialect import RFC4180, Dialect
 from processor.errors import BadRow
+from processor.model import UNKNOWN_OFFSET, Position, ValueFormat
+from processor.resume import match_committed
 
 
 class Row(NamedTuple):
@@ -99,7 +107,7 @@ def test_every_short_string_of_nasty_bytes_is_read_as_the_slow_reading_does() ->
 @pytest.mark.parametrize("alphabet", [LONGER, VALID], ids=["nasty", "mostly_valid"])
 def test_longer_strings_are_read_as_the_slow_reading_does(alphabet: tuple[bytes, ...]) -> None:
     random = Random(2)
-    for _ in range(20_000):
+    for _ in range(6_000):
         agree(b"".join(random.choices((*alphabet, b"\n"), k=random.randint(3, 40))), random)
 
 
@@ -126,7 +134,7 @@ def test_bad_row_is_passed_over_by_just_its_bytes_and_the_good_one_before_it_sta
     whole, reasons = read(iter((body[4:],)), at=4)
     assert whole[:2] == [Row(0, 4, 8, ("1", "2")), Row(1, len(before), len(before + bad), None)]
     assert reason in reasons[0]
-    assert whole[2:] == [row for row in read(iter((rest,)), at=len(before + bad), row=2)[0]]
+    assert whole[2:] == read(iter((rest,)), at=len(before + bad), row=2)[0]
     for chunk_bytes in every_chunk_size(body):
         assert read(cut(body[4:], chunk_bytes), at=4) == (whole, reasons)
     for done in whole:
@@ -216,3 +224,124 @@ def test_bad_rows_of_another_dialect_end_alike_however_they_are_cut(name: str) -
 def test_bad_header_is_refused_whatever_becomes_of_bad_rows() -> None:
     with pytest.raises(BadRow, match="header"):
         read_header(iter((b'a,"b\n1,2\n',)), max_row_bytes=PLENTY)
+
+
+def made(seed: int, writing: Writing = WRITINGS[0], *, rows: int = 12) -> Workload:
+    """A workload with bad rows of every kind that can be written so."""
+    line_ends = (("\n",), ("\r\n",), ("\n", "\r\n"))[seed % 3]
+    bom = seed % 5 == 0 and writing.encoding == "utf-8"
+    calm = Shape(columns=1 + seed % 4, line_ends=line_ends, last_newline=seed % 3 > 0, bom=bom, nul_rate=0.0)
+    shape = replace(calm, writing=writing, bad_rate=0.5, max_row_bytes=4_000)
+    return generate(seed, rows=rows, shape=shape)
+
+
+def truth(workload: Workload) -> list[Row]:
+    good = [(at.start, at.line_end, cells) for cells, at in zip(workload.rows, workload.ranges, strict=True)]
+    bad = [(at.start, at.line_end, None) for at in workload.bad]
+    return [Row(row, *place) for row, place in enumerate(sorted((*good, *bad), key=lambda place: place[:2]))]
+
+
+@pytest.mark.parametrize("writing", WRITINGS, ids=str)
+@pytest.mark.parametrize("seed", range(12))
+def test_workloads_bad_rows_are_those_that_were_made_however_they_are_cut_and_from_every_row_on(
+    seed: int, writing: Writing
+) -> None:
+    workload = made(seed, writing)
+    dialect, body, expected = dialect_of(workload), workload.csv, truth(workload)
+    header = read_header(iter((body,)), max_row_bytes=4_000, dialect=dialect)
+    assert header is not None
+    places = [header.end_byte, *(row.end for row in expected)]
+    how = {"width": len(header.names), "most": 4_000, "dialect": dialect}
+    for chunk_bytes in (7, 64, 1_000, len(body)):
+        assert read(cut(body[places[0] :], chunk_bytes), at=places[0], **how)[0] == expected
+    for row, at in enumerate(places):
+        assert read(cut(body[at:], 997), at=at, row=row, **how)[0] == expected[row:]
+
+
+def test_workloads_have_bad_rows_of_every_kind() -> None:
+    reasons = Counter[str]()
+    for seed in range(20):
+        workload = made(seed, rows=40)
+        assert workload.bad
+        header = read_header(iter((workload.csv,)), max_row_bytes=4_000)
+        assert header is not None
+        at, width = header.end_byte, len(header.names)
+        reasons.update(read(iter((workload.csv[at:],)), at=at, width=width, most=4_000)[1])
+    for word in ("cells where", "is not UTF-8", "carriage return", "expected after", "longer than", "never closed,"):
+        assert any(word in reason for reason in reasons), (word, reasons)
+
+
+# batches
+
+
+def source_of(workload: Workload, *, interval_rows: int, chunk_bytes: int = 997) -> tuple[CsvSource, Position]:
+    source = CsvSource(
+        FakeObject(FakeKey(workload.csv), chunk_bytes=chunk_bytes),
+        url="s3://bucket/rows.csv",
+        value_format=ValueFormat.JSON,
+        limits=BatchLimits(interval_rows=interval_rows, max_row_bytes=4_000),
+        clock=lambda: 0.0,
+    )
+    return source, Position(0, source.describe(None).first_row_byte)
+
+
+@pytest.mark.parametrize("interval_rows", [1, 2, 5, 1000])
+def test_batches_count_every_row_and_hold_the_good_ones_and_name_the_bad_ones(interval_rows: int) -> None:
+    for seed in range(12):
+        workload = made(seed, rows=30)
+        source, start = source_of(workload, interval_rows=interval_rows)
+        batches = list(source.batches(start, skip_bad_rows=True))
+        rows = truth(workload)
+        assert all(one.end == two.start for one, two in pairwise(batches))
+        assert [batch.end.row - batch.start.row for batch in batches[:-1]] == [interval_rows] * (len(batches) - 1)
+        assert (batches[0].start, batches[-1].end) == (start, Position(len(rows), rows[-1].end, len(workload.bad)))
+        assert [value for batch in batches for value in batch.values] == list(workload.values("json"))
+        assert [row for batch in batches for row in batch.good_rows] == [one.row for one in rows if one.cells]
+        faults = [(one.row, one.byte_start, one.byte_end) for batch in batches for one in batch.faults]
+        assert faults == [row[:3] for row in rows if row.cells is None]
+
+
+def test_position_behind_any_row_of_a_batch_is_where_the_rest_begins() -> None:
+    for seed in range(6):
+        workload = made(seed, rows=20)
+        rows = truth(workload)
+        source, start = source_of(workload, interval_rows=7)
+        values = list(workload.values("json"))
+        for batch in list(source.batches(start, skip_bad_rows=True)):
+            for row in range(batch.start.row, batch.end.row):
+                position = batch.position_after(row)
+                skipped = sum(1 for one in rows[: row + 1] if one.cells is None)
+                assert position == Position(row + 1, rows[row].end, skipped)
+                rest = source.batches(position, skip_bad_rows=True)
+                assert [value for batch in rest for value in batch.values] == values[row + 1 - skipped :]
+
+
+def test_good_rows_make_the_same_batches_whether_bad_ones_are_skipped_or_not() -> None:
+    for seed in range(20):
+        workload = generate(seed, rows=40)
+        source, start = source_of(workload, interval_rows=7)
+        source._limits = BatchLimits(interval_rows=7)
+        assert list(source.batches(start, skip_bad_rows=True)) == list(source.batches(start))
+
+
+def test_batch_of_skipped_rows_alone_ends_at_the_row_limit_and_at_the_time_limit() -> None:
+    source, start = source_of(planted(b"a,b\n" + b"1\n" * 25), interval_rows=10)
+    batches = list(source.batches(start, skip_bad_rows=True))
+    assert [(len(batch.values), len(batch.faults)) for batch in batches] == [(0, 10), (0, 10), (0, 5)]
+    assert batches[-1].end == Position(25, 54, 25)
+    source, start = source_of(planted(b"a,b\n" + b"1\n" * 4), interval_rows=10, chunk_bytes=2)
+    source._clock = iter(range(0, 10**6, 3)).__next__
+    assert max(len(batch.faults) for batch in source.batches(start, skip_bad_rows=True)) < 4
+
+
+def test_records_are_matched_with_good_rows_alone() -> None:
+    body = b"a,b\n1\n1,2\n2\n3,4\n5\n"
+    for done, position in enumerate((Position(0, 4), Position(2, 10, 1), Position(4, 16, 2))):
+        source, start = source_of(planted(body), interval_rows=2)
+        records = [(100 + n, b'{"a":"%d","b":"%d"}' % (2 * n + 1, 2 * n + 2)) for n in range(done)]
+        offset = 100 + done - 1 if done else UNKNOWN_OFFSET
+        assert match_committed(records, source.batches(start, skip_bad_rows=True), start) == (position, offset)
+
+
+def planted(csv: bytes) -> Workload:
+    return Workload("planted", 0, Shape(columns=2), csv, ("a", "b"), (), ())
