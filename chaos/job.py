@@ -38,6 +38,7 @@ class Job:
     client: Client = "kafka-python"
     delivery: str = "exactly-once"
     settings: Mapping[str, str] = field(default_factory=dict)
+    bad_rows: int = 0  # that the settings have it skip
 
     @property
     def reader(self) -> Client:
@@ -167,6 +168,7 @@ def gather(
         ),
         attempts=tuple(attempts),
         strikes=tuple(strikes),
+        bad_rows=job.bad_rows,
     )
 
 

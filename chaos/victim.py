@@ -26,7 +26,6 @@ from processor.model import (
     Destination,
     ForeignPosition,
     PartitionBounds,
-    Position,
 )
 from processor.ports import Observer, Sink, Step
 from processor.processor import CSVToKafkaProcessor
@@ -105,7 +104,7 @@ class StrikingSink:
 
     def send(self, batch: Batch) -> int | None:
         """Send the batch, or die when the planned part of it is acknowledged."""
-        self._batches += 1
+        self._batches += bool(batch.values)  # in one of skipped rows alone nothing is in flight
         count = self._rows_before_death(batch)
         if count:
             self._inner.send(first_rows(batch, count))
@@ -117,8 +116,8 @@ class StrikingSink:
     def _rows_before_death(self, batch: Batch) -> int:
         plan = self._strike.plan
         if isinstance(plan, KillAtRow) and batch.start.row < plan.row < batch.end.row:
-            return plan.row - batch.start.row
-        if isinstance(plan, KillInBatch) and plan.batch == self._batches:
+            return sum(1 for row in batch.good_rows if row < plan.row)
+        if isinstance(plan, KillInBatch) and plan.batch == self._batches and batch.values:
             return max(1, min(plan.records, len(batch.values) - 1))
         return 0
 
@@ -133,9 +132,11 @@ class StrikingSink:
 
 
 def first_rows(batch: Batch, count: int) -> Batch:
-    """Return the first rows of a batch that skipped none."""
-    end = Position(batch.start.row + count, batch.byte_ends[count - 1], batch.start.skipped)
-    return replace(batch, end=end, values=batch.values[:count], byte_ends=batch.byte_ends[:count])
+    """Return the first good rows of a batch, with the bad ones before them."""
+    last = batch.good_rows[count - 1]
+    faults = [fault for fault in batch.faults if fault.row < last]
+    values, ends = batch.values[:count], batch.byte_ends[:count]
+    return replace(batch, end=batch.position_after(last), values=values, byte_ends=ends, faults=faults)
 
 
 def build_victim(settings: Settings, observer: Observer, stop: StopSignal) -> CSVToKafkaProcessor:
