@@ -31,8 +31,9 @@ def play(world: World, mutant: Mutant, client: Client, environment: Mapping[str,
     assert isinstance(mutant.real, Real)
     trial, workload = mutant.trial, mutant.trial.workload()
     rows = len(workload.rows) if mutant.real.one_batch else trial.interval_rows
-    settings = {"CHECKPOINT_INTERVAL": str(rows), **environment}
-    job = Job(workload.csv, workload.values("json"), client, trial.delivery.value, settings)
+    bad_rows = {"ON_BAD_ROW": "skip"} if workload.bad else {}
+    settings = {"CHECKPOINT_INTERVAL": str(rows), **bad_rows, **environment}
+    job = Job(workload.csv, workload.values("json"), client, trial.delivery.value, settings, len(workload.bad))
     with Course(world, job) as course:
         taken: list[Nemesis] = []
         for move in mutant.real.moves:
