@@ -60,6 +60,8 @@ MOST_ATTEMPTS_BEYOND_KILLS = 20
 EXIT = {Validity.VALID: 0, Validity.INVALID: 1, Validity.UNKNOWN: 3}
 ROLES_IN_TURN: tuple[NodeRole, NodeRole] = ("leader", "coordinator")
 KILLS_OF_LIKE_SIZE = 6
+BAD_SHARE = 1 / 3
+MAX_ROW_BYTES = 20_000  # in jobs with bad rows, which have no huge good ones
 NODE_KILL_EACH = 3  # attempts: the others die with one node down, or with none
 
 
@@ -87,6 +89,8 @@ def draw_round(
 ) -> Round:
     """Draw a job: rows of every kind and dialect, tiny to middling intervals, any compression, client, format and key.
 
+    A third of the jobs skip bad rows of every kind.
+
     With `plain`, rows are ASCII on one line each, and nothing but rows: what a program that moves lines can move. With
     `foreign`, for somebody else's program, the object is RFC 4180 in UTF-8, and not compressed, and records are values.
     """
@@ -104,6 +108,8 @@ def draw_round(
         writings = random.Random(f"{seed}/{number}/writing")
         writing, compress = writings.choice(WRITINGS), writings.choice(COMPRESSIONS)
         shape = replace(shape, writing=writing, bom=shape.bom and writing.encoding == "utf-8")
+        if writings.random() < BAD_SHARE:
+            shape = replace(shape, bad_rate=writings.choice((0.02, 0.3)), max_row_bytes=MAX_ROW_BYTES, huge_rows=0)
     workload = generate(rng.randrange(2**32), rows=rows, shape=shape)
     value_format = rng.choice(("json", "json", "raw"))
     settings = {
@@ -112,10 +118,12 @@ def draw_round(
         "KAFKA_COMPRESSION": rng.choice(("none", "gzip", "lz4", "lz4")),
         "VALUE_FORMAT": value_format,
     }
+    if workload.bad:
+        settings |= {"ON_BAD_ROW": "skip", "MAX_ROW_BYTES": str(MAX_ROW_BYTES)}
     chosen: Client = client or ("kafka-python", "confluent")[number % 2]
     rule = RecordRule() if plain or foreign else draw_rule(random.Random(f"{seed}/{number}/records"), workload.header)
-    expected = rule.expected(workload, value_format)
-    job = Job(compress(workload.csv), expected, chosen, settings=settings, rule=rule)
+    expected, bad_rows = rule.expected(workload, value_format), len(workload.bad)
+    job = Job(compress(workload.csv), expected, chosen, settings=settings, rule=rule, bad_rows=bad_rows)
     return Round(number, seed, job, interval_rows, kills, node_kills)
 
 
@@ -279,8 +287,9 @@ class Stage:
                 stops = sum(attempt.exit_code == STOPPED for attempt in evidence.attempts)
                 self.tally.count(drawn.job.client, places, verdict, stops=stops)
                 who = chosen.target[-1] if outside_only else drawn.job.client
-                rows, kills = len(drawn.job.expected), places.total()
-                _say(f"  {number}: {who}, {rows:,} rows by {drawn.interval_rows}, {kills} kills: {verdict.validity}")
+                rows, kills = f"{len(drawn.job.expected):,} rows", places.total()
+                rows += f" and {drawn.job.bad_rows:,} bad ones" if drawn.job.bad_rows else ""
+                _say(f"  {number}: {who}, {rows} by {drawn.interval_rows}, {kills} kills: {verdict.validity}")
                 if verdict.validity is not Validity.VALID:
                     self._say_failure(evidence, verdict, number)
 

@@ -43,6 +43,7 @@ class Job:
     delivery: str = "exactly-once"
     settings: Mapping[str, str] = field(default_factory=dict)
     rule: RecordRule = RecordRule()  # noqa: RUF009  # frozen
+    bad_rows: int = 0  # that the settings have it skip
 
     @property
     def reader(self) -> Client:
@@ -178,6 +179,7 @@ def gather(
         ),
         attempts=tuple(attempts),
         strikes=tuple(strikes),
+        bad_rows=job.bad_rows,
     )
 
 

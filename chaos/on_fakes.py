@@ -18,7 +18,7 @@ from harness.workload import Workload
 from processor import read_ahead, save_beside
 from processor.csv_source import BatchLimits, CsvSource
 from processor.errors import EXIT_DONE, EXIT_UNEXPECTED, ProcessorError
-from processor.model import Delivery, SinkSettings, ValueFormat
+from processor.model import BadRows, Delivery, SinkSettings, ValueFormat
 from processor.opening import JobRules
 from processor.pace import Pace
 from processor.ports import Step as StepName
@@ -75,12 +75,15 @@ class FakeJob:
         markers_lag: bool = False,
         expected: tuple[bytes, ...] | None = None,
         rule: RecordRule = RecordRule(),  # noqa: B008  # frozen
+        bad_rows: BadRows = BadRows.FAIL,
     ) -> None:
         self.workload = workload
         self.rule = rule
         self.expected = rule.expected(workload, "json") if expected is None else expected
         self.delivery = delivery
-        self.limits = BatchLimits(interval_rows=interval_rows)
+        self.bad_rows = bad_rows
+        longest = {"max_row_bytes": workload.shape.max_row_bytes} if workload.shape.max_row_bytes else {}
+        self.limits = BatchLimits(interval_rows=interval_rows, **longest)
         self.pace: Pace | None = None
         self.faults = Faults(faults)
         self.key = FakeKey(workload.csv)
@@ -128,7 +131,7 @@ class FakeJob:
             FakeSink(self.partition, settings, faults=self.faults),
             FakeCheckpoints(self.table, job_id=JOB_ID, owner=owner, faults=self.faults),
             notes,
-            rules=JobRules(self.delivery, f"shape-{self.delivery}"),
+            rules=JobRules(self.delivery, f"shape-{self.delivery}", self.bad_rows),
             pace=self.pace,
             read_ahead=read_ahead.in_turn,
             saving=save_beside.in_turn,
@@ -170,6 +173,7 @@ class FakeJob:
             ),
             attempts=tuple(self.attempts),
             strikes=tuple(Strike("fault", str(fault), landed=True) for fault in self.faults.struck),
+            bad_rows=0 if self.bad_rows is BadRows.FAIL else len(self.workload.bad),
         )
 
     def _told(self, *, committed: bool) -> Records:

@@ -200,6 +200,7 @@ class PartitionEnd:
 class Evidence:
     """Everything the judge looks at. What was not watched is None or empty, and the checks that need it stay silent.
 
+    `expected` are the records of the good rows, `bad_rows` is the number of the others, which a policy skips.
     `first_offset` is where the partition ended before the first attempt, as the harness saw it: what lies before is
     somebody else's. `expected_exit` is how the job has to end: 0, or the refusal that a strike must lead to.
     """
@@ -216,6 +217,7 @@ class Evidence:
     strikes: tuple[Strike, ...] = ()
     first_offset: int = 0
     expected_exit: int = 0
+    bad_rows: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.expected, tuple):
@@ -239,6 +241,7 @@ class Evidence:
             "delivery": self.delivery,
             "first_offset": self.first_offset,
             "expected_exit": self.expected_exit,
+            "bad_rows": self.bad_rows,
             "partition": _fields(self.partition),
             "position": None if self.position is None else _fields(self.position),
             "checkpoints": [_fields(version) for version in self.checkpoints],
@@ -269,6 +272,7 @@ class Evidence:
             strikes=tuple(Strike(**strike) for strike in rest["strikes"]),
             first_offset=rest["first_offset"],
             expected_exit=rest["expected_exit"],
+            bad_rows=rest.get("bad_rows", 0),  # not in evidence of earlier days
         )
 
 

@@ -1,11 +1,13 @@
 """Seed → CSV bytes and their truth: what the rows are is known because they were made, not because they were read.
 
-The same seed and the same knobs always give the same bytes. Nothing here parses CSV.
+The same seed and the same knobs always give the same bytes. Nothing here parses CSV. `bad_lines` makes the bad rows.
 """
 
 import json
 from dataclasses import dataclass, replace
 from random import Random
+
+from harness.bad_lines import Line, make_bad_lines, make_open_end
 
 BOM = "\ufeff"
 PIECES = (
@@ -69,6 +71,8 @@ class Shape:
     huge_rows: int = 0  # rows with a cell of `huge_row_bytes`
     huge_row_bytes: int = 65_536
     writing: Writing = Writing()
+    bad_rate: float = 0.0  # rows with bad ones before them
+    max_row_bytes: int = 0  # that the run is told; where it is above 0 there are rows above it
 
     def __post_init__(self) -> None:
         if self.columns < 1 or not set(self.line_ends) <= {"\n", "\r\n"} or not self.line_ends:
@@ -86,7 +90,10 @@ class RowRange:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A CSV object and its truth. `rows` and `ranges` are the rows after the header, in file order."""
+    """A CSV object and its truth. `rows` and `ranges` are the good rows after the header, in file order.
+
+    `bad` are the others, between them; they have no record where a run skips them.
+    """
 
     name: str
     seed: int
@@ -95,6 +102,7 @@ class Workload:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     ranges: tuple[RowRange, ...]
+    bad: tuple[RowRange, ...] = ()
 
     def values(self, value_format: str) -> tuple[bytes, ...]:
         """The value that each row's record must have: `json` or `raw`."""
@@ -127,7 +135,35 @@ def generate(seed: int, *, rows: int = 200, shape: Shape | None = None) -> Workl
         made = [tuple(_writable(shape.writing, cell, alone=len(row) == 1) for cell in row) for row in made]
     csv, ranges = _write(random, shape, [header, *made] if shape.writing.header else made)
     kept = ranges[1:] if shape.writing.header else ranges
-    return Workload(f"seed-{seed}-rows-{rows}", seed, shape, csv, header, tuple(made), tuple(kept))
+    workload = Workload(f"seed-{seed}-rows-{rows}", seed, shape, csv, header, tuple(made), tuple(kept))
+    return with_bad_rows(workload) if shape.bad_rate else workload
+
+
+def with_bad_rows(workload: Workload) -> Workload:
+    """Put bad rows between the rows, before the first and behind the last, and the good ones that some need."""
+    random, shape = Random(f"{workload.seed}/bad"), workload.shape
+    csv, rows = bytearray(), list[tuple[str, ...]]()
+    ranges, bad = list[RowRange](), list[RowRange]()
+    taken = 0
+
+    def put(lines: list[Line]) -> None:
+        for line in lines:
+            at = len(csv) + len(line.text)
+            (bad if line.cells is None else ranges).append(RowRange(len(csv), at, at + len(line.end)))
+            rows.extend([] if line.cells is None else [line.cells])
+            csv.extend(line.text + line.end)
+
+    for cells, place in zip(workload.rows, workload.ranges, strict=True):
+        csv += workload.csv[taken : place.start]
+        if random.random() < shape.bad_rate:
+            put(make_bad_lines(random, shape.writing, shape.columns, shape.max_row_bytes))
+        put([Line(workload.csv[place.start : place.end], workload.csv[place.end : place.line_end], cells)])
+        taken = place.line_end
+    csv += workload.csv[taken:]
+    if csv.endswith(b"\n"):
+        put(make_bad_lines(random, shape.writing, shape.columns, shape.max_row_bytes))
+        put(make_open_end(random, shape.writing, shape.columns) if shape.writing.quote else [])
+    return replace(workload, csv=bytes(csv), rows=tuple(rows), ranges=tuple(ranges), bad=tuple(bad))
 
 
 def pick_shape(random: Random) -> Shape:

@@ -81,6 +81,8 @@ def run(flags: Mapping[str, str | None], environment: Mapping[str, str], assembl
     end = _beside_signals(processor.run, stop)
     if end.row == 0:
         print(f"csv-to-kafka: {settings.source} has no rows; nothing was sent", file=sys.stderr)
+    if end.skipped:
+        print(f"csv-to-kafka: {end.skipped:,} of {end.row:,} rows were bad and are skipped", file=sys.stderr)
     return EXIT_DONE
 
 

@@ -88,7 +88,7 @@ def build_processor(
         sink,
         build_checkpoints(settings),
         observer,
-        rules=JobRules(settings.sink.delivery, settings.shape),
+        rules=JobRules(settings.sink.delivery, settings.shape, settings.bad_rows),
         pace=Pace(settings.rows_per_s, settings.bytes_per_s),
         stop=stop,
         saving=saving,

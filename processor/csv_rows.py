@@ -9,6 +9,8 @@ The meaning of CSV is RFC 4180, or another `Dialect`, as Python's `csv` reads it
 
 A row ends after its line end. Offsets count bytes, never characters, and a cut never falls inside quotes, because
 only the `csv` reader decides how many physical lines a row takes: those that it has asked for.
+
+Where a bad row ends, and the next one starts, stands in `careful_rows`.
 """
 
 from __future__ import annotations
@@ -16,51 +18,20 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, chain
 from typing import TypeAlias
 
-from processor.dialect import RFC4180, Dialect, Lines
+from processor.careful_rows import CRLF, LINE_FEED, Slab, parse_row_by_row, too_long
+from processor.dialect import RFC4180, Dialect
 from processor.errors import BadRow, BadSetting
+from processor.model import Fault
 
 Native: TypeAlias = Callable[[bytes], list[bytes] | None]  # whole lines → one value for each, None for what is odd
 
 BOM = b"\xef\xbb\xbf"
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-LINE_FEED = b"\n"
-CRLF = b"\r\n"
-LONE_CR = "a carriage return without a line feed outside quotes"
-# The module's own limit of 131,072 characters would refuse long cells; ours is `max_row_bytes`.
-csv.field_size_limit(2**31 - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Slab:
-    """Some consecutive rows of one width. Row i lies at bytes [starts[i], ends[i]) of the object, line end included.
-
-    `cells` are those of the first row, then those of the second, and so on: one list costs a fraction of a list for
-    each row. `lines` are the bytes from `base` on. `values` are the rows' Kafka values where a native parser has
-    made them already, and then there are no cells.
-    """
-
-    cells: list[str]
-    starts: list[int]
-    ends: list[int]
-    lines: bytes
-    base: int
-    values: list[bytes] | None = None
-
-    def rows(self) -> Iterator[list[str]]:
-        """Yield the cells of each row."""
-        width = len(self.cells) // max(1, len(self.ends))
-        return (self.cells[i : i + width] for i in range(0, len(self.cells), width or 1))
-
-    def raw(self) -> list[bytes]:
-        """Return each row as it stands in the object, without its line end."""
-        lines, base = self.lines, self.base
-        cut = (lines[start - base : end - base] for start, end in zip(self.starts, self.ends, strict=True))
-        return [row[:-2] if row.endswith(CRLF) else row.removesuffix(LINE_FEED) for row in cut]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +40,6 @@ class Header:
 
     names: tuple[str, ...]
     end_byte: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    """The first bad row of a slab, or None for a row that needs more bytes to end."""
-
-    reason: str
-    byte_start: int
-    byte_end: int
 
 
 def read_header(chunks: Iterable[bytes], *, max_row_bytes: int, dialect: Dialect = RFC4180) -> Header | None:
@@ -117,26 +79,39 @@ def read_rows(
     max_row_bytes: int,
     dialect: Dialect = RFC4180,
     native: Native | None = None,
+    skip: bool = False,
 ) -> Iterator[Slab]:
     """Yield the rows of `chunks`, which start at `byte_offset` of the object with row number `row`.
 
     A header has no number and gives the width: where both are None, each slab is one row. `native` is asked first for
-    each run of whole lines. Every row before a bad one has been yielded when BadRow is raised. At most `max_row_bytes`
-    plus one chunk, or twice the longest row, is held in memory.
+    each run of whole lines. Every row before a bad one has been yielded when BadRow is raised; with `skip` none is, and
+    bad rows are told in `Slab.faults`. At most `max_row_bytes` plus one chunk, or twice the longest row, is held in
+    memory, whatever a bad row's length.
     """
-    parse = partial(_parse, width=width, max_row_bytes=max_row_bytes, dialect=dialect, native=native)
+    parse = partial(_parse, width=width, max_row_bytes=max_row_bytes, dialect=dialect, native=native, skip=skip)
     pieces = _Pieces(chunks, max_row_bytes)
     final = False
     while not final:
         buffer, final = pieces.more()
-        slab, fault, used = parse(buffer, base=byte_offset, final=final)
-        if slab.ends:
+        slab, fault, used = parse(buffer, base=byte_offset, row=row or 0, final=final)
+        if slab.ends or slab.faults:
             yield slab
-            row = None if row is None else row + len(slab.ends)
-        if fault is not None:
-            raise BadRow(fault.reason, row=row, byte_start=fault.byte_start, byte_end=fault.byte_end)
-        pieces.unparsed = buffer[used:]
+            row = None if row is None else row + len(slab.ends) + len(slab.faults)
         byte_offset += used
+        pieces.unparsed = buffer[used:]
+        if fault is None and len(pieces.unparsed) > max_row_bytes:  # a line whose end is not at hand
+            fault = Fault(row or 0, byte_offset, byte_offset + len(pieces.unparsed), too_long(max_row_bytes))
+            comment = dialect.comment is not None and pieces.unparsed.startswith(dialect.comment.encode())
+            if skip or comment:
+                byte_offset += pieces.pass_line()
+                if not comment:
+                    yield Slab([], [], [], b"", byte_offset, faults=[replace(fault, byte_end=byte_offset)])
+                    row = None if row is None else row + 1
+                continue
+        if fault is not None:
+            # How much more of a row that is too long was at hand depends on the chunks.
+            end = min(fault.byte_end, fault.byte_start + max_row_bytes)
+            raise _bad(fault.reason, row, (fault.byte_start, end))
 
 
 def head_of(chunks: Iterable[bytes], least: int) -> tuple[bytes, Iterator[bytes]]:
@@ -169,30 +144,49 @@ class _Pieces:
                 return b"".join(held), False
         return b"".join(held), True
 
+    def pass_line(self) -> int:
+        """Pass over the rest of the line that `unparsed` begins with; return its bytes. Holds one chunk at a time."""
+        passed, chunk = 0, self.unparsed
+        while (line_feed := chunk.find(LINE_FEED)) < 0:
+            passed += len(chunk)
+            following = next(self._chunks, None)
+            if following is None:
+                self.unparsed = b""
+                return passed
+            chunk = following
+        self.unparsed = chunk[line_feed + 1 :]
+        return passed + line_feed + 1
+
 
 def _parse(
     buffer: bytes,
     *,
     base: int,
+    row: int,
     width: int | None,
     max_row_bytes: int,
     dialect: Dialect,
     native: Native | None,
+    skip: bool,
     final: bool,
-) -> tuple[Slab, _Fault | None, int]:
+) -> tuple[Slab, Fault | None, int]:
     """Parse the whole rows at the start of `buffer`; return them, the fault after them, and the bytes used."""
     whole = buffer if final else buffer[: buffer.rfind(LINE_FEED) + 1]
-    fault, used = None, len(whole)
-    slab = None
     if whole and len(whole) <= max_row_bytes and width is not None:
         slab = _parse_plain(whole, base=base, width=width, dialect=dialect, native=native)
-    if slab is None:
-        slab, fault, used = _parse_row_by_row(
-            whole, base=base, width=width, max_row_bytes=max_row_bytes, dialect=dialect, final=final
-        )
-    if fault is None and len(buffer) - used > max_row_bytes:
-        fault = _too_long(base + used, max_row_bytes)
-    return slab, fault, used
+        if slab is not None:
+            return slab, None, len(whole)
+    return parse_row_by_row(
+        whole,
+        base=base,
+        row=row,
+        width=width,
+        max_row_bytes=max_row_bytes,
+        dialect=dialect,
+        skip=skip,
+        held_bytes=len(buffer),
+        final=final,
+    )
 
 
 def _parse_plain(whole: bytes, *, base: int, width: int, dialect: Dialect, native: Native | None) -> Slab | None:
@@ -246,76 +240,6 @@ def _read(text: str, width: int, dialect: Dialect) -> list[str] | None:
     """Return the cells of any rows, None where a row has not `width` of them. Raises csv.Error."""
     rows = list(dialect.reader(io.StringIO(text, newline="\n")))
     return list(chain.from_iterable(rows)) if set(map(len, rows)) == {width} else None
-
-
-def _parse_row_by_row(
-    whole: bytes, *, base: int, width: int | None, max_row_bytes: int, dialect: Dialect, final: bool
-) -> tuple[Slab, _Fault | None, int]:
-    """Parse anything, stopping before the first row that is bad or does not end in `whole`.
-
-    Where no width is known yet the first row is the header, and it stops after that.
-    """
-    line_ends = [0, *accumulate(map(len, io.BytesIO(whole)))]
-    # Bytes that the encoding does not have become lone surrogates: they never look like a quote, delimiter or line end,
-    # and the row that holds them is found bad below.
-    text = whole.decode(dialect.encoding, errors="surrogateescape")
-    if text and dialect.escape and not text.endswith("\n"):
-        text += "\n"  # else the reader takes no end of the file for the end of a row with an escaped line feed in it
-    lines = Lines(text, dialect.comment)
-    reader = dialect.reader(lines)
-    slab = Slab([], [], [], whole, base)
-    done = 0  # bytes of whole rows, blank lines and comments
-    while True:
-        fault = None
-        lines.begin_row()
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            unfinished = "unexpected end of data" in str(error)
-            if unfinished and not final:
-                return slab, None, done
-            cells, fault = [], _reason(str(error))
-        if cells is None:
-            return slab, None, len(whole)
-        start, end = line_ends[lines.first], line_ends[lines.taken]
-        if end - start > max_row_bytes:  # before any other fault, which smaller chunks would not have come to
-            return slab, _too_long(base + start, max_row_bytes), done
-        fault = fault or _fault_of(whole[start:end], cells, width=width, dialect=dialect)
-        if fault is not None:
-            return slab, _Fault(fault, base + start, base + end), done
-        if cells:
-            slab.cells.extend(cells)
-            slab.starts.append(base + start)
-            slab.ends.append(base + end)
-        done = end
-        if cells and width is None:
-            return slab, None, done
-
-
-def _reason(error: str) -> str:
-    """Say in the words of a CSV file what the csv reader says in those of Python's `open`."""
-    if "new-line character" in error:
-        return LONE_CR
-    return "a quote is never closed, or nothing is escaped" if "unexpected end of data" in error else error
-
-
-def _fault_of(row: bytes, cells: list[str], *, width: int | None, dialect: Dialect) -> str | None:
-    """Say what is wrong with a row that the csv reader took."""
-    if row.endswith((b"\r\r\n", b"\r")):  # the reader takes any run of carriage returns for one line end
-        return LONE_CR
-    if cells and width is not None and len(cells) != width:
-        return f"{len(cells)} cells where the header has {width}"
-    try:
-        text = row.decode(dialect.encoding)
-    except UnicodeDecodeError as error:
-        return f"byte {error.start} of the row is not {dialect.encoding.upper()}"
-    return LONE_CR if dialect.escapes_a_carriage_return(text) else None
-
-
-def _too_long(byte_start: int, max_row_bytes: int) -> _Fault:
-    """Name the bytes up to the limit: how much more of the row was at hand depends on the chunks."""
-    reason = f"the row is longer than {max_row_bytes} bytes (max-row-bytes), or a quote is never closed"
-    return _Fault(reason, byte_start, byte_start + max_row_bytes)
 
 
 def _bad(reason: str, row: int | None, place: tuple[int, int]) -> BadRow:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
 
+from processor.careful_rows import Slab
 from processor.compressed import LONGEST_MAGIC, Decompress, decompressor_of, skipped
-from processor.csv_rows import Header, Native, Slab, head_of, read_header, read_rows
+from processor.csv_rows import Header, Native, head_of, read_header, read_rows
 from processor.dialect import RFC4180, Dialect
 from processor.encoded_rows import Encoded, EncodeSlab, encoded_rows, require_columns
 from processor.encoders import MakeEncode
 from processor.json_rows import JsonRows
-from processor.model import Batch, Pins, Position, SourceObject, ValueFormat
+from processor.model import Batch, Fault, Pins, Position, SourceObject, ValueFormat
 from processor.ports import ObjectBytes
 from processor.record_parts import Headers, RecordParts
 
@@ -22,8 +23,9 @@ from processor.record_parts import Headers, RecordParts
 class BatchLimits:
     """A batch ends at the first of these: rows, bytes of encoded values, seconds since its first byte was asked for.
 
-    The row that reaches `batch_bytes` still belongs to the batch, so one batch holds less than
-    `batch_bytes + ` one encoded row. Seconds are looked at once for each chunk that arrives.
+    Skipped rows are counted as rows, so that the position moves behind them as often. The row that reaches
+    `batch_bytes` still belongs to the batch, so one batch holds less than `batch_bytes + ` one encoded row. Seconds are
+    looked at once for each chunk that arrives.
     """
 
     interval_rows: int = 10_000
@@ -88,7 +90,7 @@ class CsvSource:
         first_row_byte = (size_bytes or 0) if self._header is None else self._header.end_byte
         return SourceObject(self._url, found, size_bytes, first_row_byte)
 
-    def batches(self, start: Position, *, scale: float = 1.0) -> Iterator[Batch]:
+    def batches(self, start: Position, *, scale: float = 1.0, skip_bad_rows: bool = False) -> Iterator[Batch]:
         """Yield the rows from `start` on as batches; see `ports.Source`."""
         if not self._described:
             raise RuntimeError("batches before describe")
@@ -103,9 +105,11 @@ class CsvSource:
             max_row_bytes=self._limits.max_row_bytes,
             dialect=self._dialect,
             native=self._native_rows(names),
+            skip=skip_bad_rows,
         )
-        encoded = encoded_rows(slabs, _encoder(self._format, names), self._parts, names, row=start.row)
-        return _gather(encoded, start, self._limits.scaled(scale), self._clock)
+        encode = _encoder(self._format, names)
+        encoded = encoded_rows(slabs, encode, self._parts, names, row=start.row, skip=skip_bad_rows)
+        return _gather(_parted(encoded, start.row), start, self._limits.scaled(scale), self._clock)
 
     def _native_rows(self, names: tuple[str, ...]) -> Native | None:
         """Return the native parser, which leaves no cells, where nobody needs them."""
@@ -121,7 +125,7 @@ class CsvSource:
 
 @dataclass(slots=True)
 class _Gathered:
-    """Encoded rows that wait for their batch to fill up."""
+    """Rows that wait for their batch to fill up: the good ones encoded, the bad ones named."""
 
     start: Position
     opened: float
@@ -131,6 +135,12 @@ class _Gathered:
     keys: list[bytes] | None = None
     headers: list[Headers] | None = None
     timestamps_ms: list[int] | None = None
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """How many rows wait."""
+        return len(self.values) + len(self.faults)
 
     def take(self, encoded: Encoded, first: int, end: int) -> None:
         """Add the records [first, end)."""
@@ -147,48 +157,80 @@ class _Gathered:
             self.timestamps_ms += encoded.timestamps_ms[first:end]
 
     def batch(self) -> Batch:
-        end = Position(self.start.row + len(self.values), self.ends[-1], self.start.skipped)
-        return Batch(self.start, end, self.values, self.ends, self.keys, self.headers, self.timestamps_ms)
+        ends = [*self.ends[-1:], *(fault.byte_end for fault in self.faults[-1:])]
+        end = Position(self.start.row + self.rows, max(ends), self.start.skipped + len(self.faults))
+        return Batch(
+            self.start,
+            end,
+            self.values,
+            self.ends,
+            keys=self.keys,
+            headers=self.headers,
+            timestamps_ms=self.timestamps_ms,
+            faults=self.faults,
+        )
+
+
+def _parted(encoded: Iterator[Encoded], row: int) -> Iterator[tuple[Encoded, int, int, Fault | None]]:
+    """Part what is encoded, whose first row is `row`, behind each bad row: good ones [first, end), and the bad one."""
+    for rows in encoded:
+        first = 0
+        for fault in rows.faults:
+            end = first + fault.row - row
+            yield rows, first, end, fault
+            first, row = end, fault.row + 1
+        yield rows, first, len(rows.values), None
+        row += len(rows.values) - first
 
 
 def _gather(
-    encoded: Iterator[Encoded], start: Position, limits: BatchLimits, clock: Callable[[], float]
+    parts: Iterator[tuple[Encoded, int, int, Fault | None]],
+    start: Position,
+    limits: BatchLimits,
+    clock: Callable[[], float],
 ) -> Iterator[Batch]:
-    """Cut encoded rows into batches at the limits. An error from the parser comes after the rows before it."""
+    """Cut rows into batches at the limits; the bad row of a part comes behind its good ones.
+
+    An error from the parser comes after the rows before it.
+    """
     gathered = _Gathered(start, clock())
     try:
-        for rows in encoded:
-            taken = 0
-            while taken < len(rows.values):
-                count, size_bytes = _room(gathered, limits, rows.values, taken)
-                gathered.take(rows, taken, taken + count)
-                gathered.size_bytes = size_bytes
-                taken += count
+        for rows, first, end, fault in parts:
+            taken, bad = first, fault
+            while taken < end or bad is not None:
+                if taken < end:
+                    count, size_bytes = _room(gathered, limits, rows.values[taken:end])
+                    gathered.take(rows, taken, taken + count)
+                    gathered.size_bytes = size_bytes
+                    taken += count
+                elif bad is not None:
+                    gathered.faults.append(bad)
+                    bad = None
                 if _full(gathered, limits, clock):
                     batch = gathered.batch()
                     gathered = _Gathered(batch.end, clock())
                     yield batch
                     gathered.opened = clock()  # how long the batch was at work does not make the next one late
     except Exception:
-        if gathered.values:
+        if gathered.rows:
             yield gathered.batch()
         raise
-    if gathered.values:
+    if gathered.rows:
         yield gathered.batch()
 
 
 def _full(gathered: _Gathered, limits: BatchLimits, clock: Callable[[], float]) -> bool:
     return (
-        len(gathered.values) >= limits.interval_rows
+        gathered.rows >= limits.interval_rows
         or gathered.size_bytes >= limits.batch_bytes
         or clock() - gathered.opened >= limits.interval_s
     )
 
 
-def _room(gathered: _Gathered, limits: BatchLimits, values: list[bytes], taken: int) -> tuple[int, int]:
-    """How many of `values[taken:]` the batch still takes, one at least, and the bytes that it has with them."""
-    rows = min(limits.interval_rows - len(gathered.values), len(values) - taken)
-    sizes = list(map(len, values[taken : taken + rows]))
+def _room(gathered: _Gathered, limits: BatchLimits, values: list[bytes]) -> tuple[int, int]:
+    """How many of `values` the batch still takes, one at least, and the bytes that it has with them."""
+    rows = min(limits.interval_rows - gathered.rows, len(values))
+    sizes = list(map(len, values[:rows]))
     size_bytes = gathered.size_bytes + sum(sizes)
     if size_bytes < limits.batch_bytes:
         return rows, size_bytes

@@ -60,12 +60,14 @@ class Lines:
     """The lines of a text for the csv reader, comments between rows left out, and all of them counted.
 
     `begin_row` tells that the next line begins a row; `first` is the number of the line with which it then began.
+    `give_back` has the lines behind that one come again.
     """
 
     def __init__(self, text: str, comment: str | None) -> None:
         self._lines = io.StringIO(text, newline="\n")
         self._comment = comment
         self._between_rows = True
+        self._behind_first = 0
         self.taken = 0
         self.first = 0
 
@@ -83,8 +85,14 @@ class Lines:
                 return line
             if self._comment is None or not line.startswith(self._comment):
                 self._between_rows, self.first = False, self.taken - 1
+                self._behind_first = self._lines.tell()
                 return line
         raise StopIteration
+
+    def give_back(self) -> None:
+        """Take the row to have ended with its first line."""
+        self._lines.seek(self._behind_first)
+        self.taken = self.first + 1
 
 
 RFC4180 = Dialect()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 
 import orjson
 
-from processor.csv_rows import Slab
+from processor.careful_rows import Slab
 from processor.encoders import Unencodable
 from processor.errors import BadRow, BadSetting
+from processor.model import Fault
 from processor.record_parts import Headers, RecordParts, position_headers, timestamp_ms
 
 EncodeSlab = Callable[[Slab], tuple[list[bytes], list[int]]]  # values, and the byte after each row
@@ -18,10 +18,14 @@ EncodeSlab = Callable[[Slab], tuple[list[bytes], list[int]]]  # values, and the 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """The records of some consecutive rows, column by column; a part that the job does not give is None."""
+    """The records of some consecutive rows, column by column; a part that the job does not give is None.
+
+    `faults` are the bad rows among them, in their order, which have no record.
+    """
 
     values: list[bytes]
     ends: list[int]
+    faults: list[Fault]
     keys: list[bytes] | None = None
     headers: list[Headers] | None = None
     timestamps_ms: list[int] | None = None
@@ -36,30 +40,103 @@ def require_columns(parts: RecordParts, names: Sequence[str]) -> None:
 
 
 def encoded_rows(
-    slabs: Iterable[Slab], encode: EncodeSlab, parts: RecordParts, names: Sequence[str], *, row: int
+    slabs: Iterable[Slab],
+    encode: EncodeSlab,
+    parts: RecordParts,
+    names: Sequence[str],
+    *,
+    row: int,
+    skip: bool = False,
 ) -> Iterator[Encoded]:
-    """Yield the records of `slabs`, which begin at row number `row`. Raises BadRow, after every row before it."""
+    """Yield the records of `slabs`, which begin at row number `row`.
+
+    A row without a timestamp or an encoding is a bad row: BadRow is raised, after every row before it; with `skip` it
+    is one of the faults.
+    """
     time_column = names.index(parts.timestamp) if parts.timestamp else None
     key_columns = [names.index(column) for column in parts.key]
-    for whole in slabs:
-        slab, times_ms, fault = whole, None, None
+    for slab in slabs:
+        sieve = _Sieve(slab, row, skip=skip)
+        row += len(slab.ends) + len(slab.faults)
         if time_column is not None:
-            times_ms, fault = _timestamps(_column(slab, time_column, len(names)), parts.timestamp)
-            slab = _first(slab, len(times_ms))
-        try:
-            values, ends = encode(slab)
-        except Unencodable as unencodable:
-            slab, fault = _first(slab, unencodable.index), unencodable.why
-            times_ms = times_ms and times_ms[: unencodable.index]
-            values, ends = encode(slab)
-        if values:
-            keys = _keys([_column(slab, column, len(names)) for column in key_columns]) if key_columns else None
-            headers = list(map(position_headers, count(row), slab.starts)) if parts.position else None
-            yield Encoded(values, ends, keys, headers, times_ms)
-        row += len(values)
-        if fault is not None:
-            at = len(values)
-            raise BadRow(fault, row=row, byte_start=whole.starts[at], byte_end=whole.ends[at])
+            sieve.take_times(_column(sieve.slab, time_column, len(names)), parts.timestamp)
+        values, ends = sieve.encoded(encode)
+        good = sieve.slab
+        if values or sieve.faults:
+            keys = _keys([_column(good, column, len(names)) for column in key_columns]) if key_columns else None
+            headers = list(map(position_headers, sieve.numbers, good.starts)) if parts.position else None
+            yield Encoded(values, ends, sieve.faults, keys, headers, sieve.times_ms)
+        if sieve.stopped_by is not None:
+            fault = sieve.stopped_by
+            raise BadRow(fault.reason, row=fault.row, byte_start=fault.byte_start, byte_end=fault.byte_end)
+
+
+class _Sieve:
+    """A slab, out of which rows fall that have no timestamp or no encoding.
+
+    With `skip` these become faults, and the others stay; without, the rows before the first of them stay.
+    """
+
+    def __init__(self, slab: Slab, row: int, *, skip: bool) -> None:
+        self.slab = slab
+        self.faults = list(slab.faults)
+        self.stopped_by: Fault | None = None
+        self.times_ms: list[int] | None = None
+        bad = {fault.row for fault in slab.faults}
+        numbers = range(row, row + len(slab.ends) + len(bad))
+        self.numbers: Sequence[int] = [number for number in numbers if number not in bad] if bad else numbers
+        self._skip = skip
+
+    def take_times(self, cells: list[str], column: str) -> None:
+        """Take each row's moment from its cell."""
+        found: list[int] = []
+        wrong: dict[int, str] = {}
+        for index, cell in enumerate(cells):
+            try:
+                found.append(timestamp_ms(cell))
+            except ValueError as error:
+                wrong[index] = f"{cell[:40]!r} in column {column!r} is no timestamp: {error}"
+                if not self._skip:
+                    break
+        self._drop(wrong)
+        self.times_ms = found
+
+    def encoded(self, encode: EncodeSlab) -> tuple[list[bytes], list[int]]:
+        """Return the values of the rows that stay, and the byte after each of them."""
+        values, ends, wrong, rest, first = list[bytes](), list[int](), dict[int, str](), self.slab, 0
+        while True:
+            try:
+                more, more_ends = encode(rest)
+            except Unencodable as unencodable:
+                before = _part(rest, 0, unencodable.index)
+                more, more_ends = encode(before)
+                wrong[first + unencodable.index] = unencodable.why
+                rest = _part(rest, unencodable.index + 1, len(rest.ends))
+                first += unencodable.index + 1
+            else:
+                rest = _part(rest, 0, 0) if wrong else rest
+            if not wrong:
+                return more, more_ends
+            values, ends = values + more, ends + more_ends
+            if not rest.ends or not self._skip:
+                self._drop(wrong)
+                return values, ends
+
+    def _drop(self, wrong: Mapping[int, str]) -> None:
+        """Drop these rows, and without `skip` all behind the first of them."""
+        if not wrong:
+            return
+        slab, numbers, times_ms = self.slab, self.numbers, self.times_ms
+        faults = [Fault(numbers[i], slab.starts[i], slab.ends[i], why) for i, why in wrong.items()]
+        if self._skip:
+            self.faults = sorted([*self.faults, *faults], key=lambda fault: fault.row)
+            stay = [i for i in range(len(slab.ends)) if i not in wrong]
+        else:
+            self.stopped_by = faults[0]
+            stay = list(range(min(wrong)))
+        self.slab = _only(slab, stay)
+        self.numbers = [numbers[i] for i in stay]
+        self.times_ms = None if times_ms is None else [times_ms[i] for i in stay]
 
 
 def _column(slab: Slab, number: int, width: int) -> list[str]:
@@ -73,20 +150,16 @@ def _keys(columns: list[list[str]]) -> list[bytes]:
     return list(map(orjson.dumps, map(list, zip(*columns, strict=True))))
 
 
-def _timestamps(cells: list[str], column: str) -> tuple[list[int], str | None]:
-    """Return those of the rows up to the first that has none, and what is wrong with that one."""
-    found: list[int] = []
-    for cell in cells:
-        try:
-            found.append(timestamp_ms(cell))
-        except ValueError as error:
-            return found, f"{cell[:40]!r} in column {column!r} is no timestamp: {error}"
-    return found, None
+def _part(slab: Slab, first: int, end: int) -> Slab:
+    """Return the rows [first, end) of a slab of cells, without faults."""
+    width = len(slab.cells) // max(1, len(slab.ends))
+    cells = slab.cells[first * width : end * width]
+    return replace(slab, cells=cells, starts=slab.starts[first:end], ends=slab.ends[first:end], faults=[])
 
 
-def _first(slab: Slab, rows: int) -> Slab:
-    """Return the first rows of a slab of cells."""
-    if rows == len(slab.ends):
-        return slab
-    width = len(slab.cells) // len(slab.ends)
-    return replace(slab, cells=slab.cells[: rows * width], starts=slab.starts[:rows], ends=slab.ends[:rows])
+def _only(slab: Slab, rows: Sequence[int]) -> Slab:
+    """Return these rows of a slab of cells, without faults."""
+    width = len(slab.cells) // max(1, len(slab.ends))
+    cells = [cell for i in rows for cell in slab.cells[i * width : (i + 1) * width]]
+    starts, ends = [slab.starts[i] for i in rows], [slab.ends[i] for i in rows]
+    return replace(slab, cells=cells, starts=starts, ends=ends, faults=[])

@@ -11,7 +11,7 @@ import re
 
 import orjson
 
-from processor.csv_rows import Slab
+from processor.careful_rows import Slab
 
 NUL = b"\0"
 QUOTE = b'"'

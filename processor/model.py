@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from processor.record_parts import Headers, RecordParts, imprint
 from processor.security import Security
@@ -22,6 +23,13 @@ class ValueFormat(StrEnum):
 
     JSON = "json"
     RAW = "raw"
+
+
+class BadRows(StrEnum):
+    """What becomes of a bad row: it ends the run, or it is skipped and counted."""
+
+    FAIL = "fail"
+    SKIP = "skip"
 
 
 class Status(StrEnum):
@@ -46,9 +54,10 @@ def _require(holds: bool, what: str) -> None:  # reads as `require(x >= 0, ...)`
 class Position:
     """The *next* row: how many rows lie before it, at which byte it starts, how many of those were skipped.
 
-    `row` counts from 0 without the header, so it is also the number of rows done. `byte_offset` is the byte in the
-    (decompressed) object at which the next row, or blank lines before it, start; at the end it may be the object's
-    size. Rows visible in the partition are `row - skipped`.
+    `row` counts from 0 without the header, bad rows too, so it is also the number of rows done. `byte_offset` is the
+    byte in the (decompressed) object at which the next row, or blank lines before it, start; at the end it may be the
+    object's size. `skipped` counts bad rows since the job's start, or its last reset. Rows visible in the partition are
+    `row - skipped`; after a reset to row N, `row - skipped - N`.
     """
 
     row: int
@@ -91,11 +100,22 @@ class SourceObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """A bad row, and why it is one. Its bytes are [byte_start, byte_end), where the next row or blank lines begin."""
+
+    row: int
+    byte_start: int
+    byte_end: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """The records of one transaction: rows [start.row, end.row), in file order, encoded as Kafka values.
 
-    `values[i]` is the value of the i-th good row; `byte_ends[i]` is the byte just after it in the object. The others
-    are as long, or None where the job's records have a null key, no headers, or the client's clock.
+    `values[i]` is the value of the i-th good row; `byte_ends[i]` is the byte just after it in the object. `keys`,
+    `headers` and `timestamps_ms` are as long, or None where the job's records have a null key, no headers, or the
+    client's clock. `faults` are the rows between them that are skipped; there may be nothing else in a batch.
     """
 
     start: Position
@@ -105,6 +125,7 @@ class Batch:
     keys: Sequence[bytes] | None = None
     headers: Sequence[Headers] | None = None
     timestamps_ms: Sequence[int] | None = None
+    faults: Sequence[Fault] = ()
     size_bytes: int = field(init=False, compare=False)  # of all values together, as handed to the client
 
     def __post_init__(self) -> None:
@@ -115,6 +136,7 @@ class Batch:
         _require(len(self.byte_ends) == len(self.values), "one byte_end for each value")
         for parts in (self.keys, self.headers, self.timestamps_ms):
             _require(parts is None or len(parts) == len(self.values), "a key, headers, a timestamp for each value")
+        _require(len(self.faults) == skipped, f"{len(self.faults)} faults for rows {self.start} to {self.end}")
         _require(self.start.byte_offset <= self.end.byte_offset, f"bytes run backwards: {self.start} to {self.end}")
 
     def imprints(self) -> Sequence[bytes]:
@@ -125,6 +147,26 @@ class Batch:
             return self.values
         rows = zip(self.values, *given.values(), strict=True)
         return [imprint(value, dict(zip(given, parts, strict=True))) for value, *parts in rows]
+
+    def columns(self, first: int, end: int | None) -> dict[str, Any]:
+        """Return what of each column belongs to the good rows [first, end): what a batch of them is made of."""
+        names = ("values", "byte_ends", "keys", "headers", "timestamps_ms")
+        found = {name: getattr(self, name) for name in names}
+        return {name: column and column[first:end] for name, column in found.items()}
+
+    @property
+    def good_rows(self) -> Sequence[int]:
+        """The number of each value's row."""
+        rows = range(self.start.row, self.end.row)
+        bad = {fault.row for fault in self.faults}
+        return [row for row in rows if row not in bad] if bad else rows
+
+    def position_after(self, row: int) -> Position:
+        """Return the position behind one of the batch's rows, a good or a bad one."""
+        passed = [fault for fault in self.faults if fault.row <= row]
+        good = row + 1 - self.start.row - len(passed)
+        ends = [*self.byte_ends[:good][-1:], *(fault.byte_end for fault in passed[-1:])]
+        return Position(row + 1, max(ends), self.start.skipped + len(passed))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from typing import Any
 
 import orjson
 
-from processor.csv_rows import BOM, CRLF, LINE_FEED, Native
+from processor.careful_rows import CRLF, LINE_FEED
+from processor.csv_rows import BOM, Native
 from processor.model import ValueFormat
 
 CARRIAGE_RETURN = b"\r"

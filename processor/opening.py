@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from processor.errors import Contradiction, Superseded, Temporary
 from processor.model import (
     UNKNOWN_OFFSET,
+    BadRows,
     Checkpoint,
     CommittedPosition,
     Delivery,
@@ -45,10 +46,14 @@ LOOK_AGAIN_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class JobRules:
-    """What of the settings decides about rows: the delivery, and the fingerprint of all that shapes records."""
+    """What of the settings decides about rows: the delivery, the fingerprint of all that shapes records, and bad rows.
+
+    Those are no part of the shape: a job may go on with another policy than it began with.
+    """
 
     delivery: Delivery
     shape: str
+    bad_rows: BadRows = BadRows.FAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +61,13 @@ class Opened:
     """Where this attempt goes on. `next_offset` is set when the checkpoint lags behind and is to be saved first.
 
     `end` is where the partition ended when nothing was in flight: no record of this attempt can come before it.
+    `last_offset` is that of the last committed record, as in CommittedPosition.
     """
 
     position: Position
     next_offset: int | None
     end: int
+    last_offset: int = UNKNOWN_OFFSET
     rebuilt_rows: int | None = None
 
 
@@ -141,7 +148,8 @@ class Opening:
         self._require_record(position, bounds)
         if isinstance(decision, Rebuild):
             return self._rebuild(decision, checkpoint)
-        return self._pinned(checkpoint, decision.position, bounds)
+        last_offset = position.last_offset if isinstance(position, CommittedPosition) else UNKNOWN_OFFSET
+        return replace(self._pinned(checkpoint, decision.position, bounds), last_offset=last_offset)
 
     def settle(self) -> PartitionBounds:
         """Wait until no transaction is open, and return the offsets then.
@@ -210,13 +218,14 @@ class Opening:
 
     def _rebuild(self, decision: Rebuild, checkpoint: Checkpoint) -> Opened:
         """The position expired: find the last committed row in the partition itself, and write the position anew."""
-        batches = self._source.batches(decision.position)
+        # Whatever the policy is now: a bad row before the position was skipped, and has no record.
+        batches = self._source.batches(decision.position, skip_bad_rows=True)
         records = of_the_same_object(self._sink.records(decision.offset), checkpoint, self.object)
         reached, last_offset = match_committed(records, batches, decision.position)
         if reached.row > 0:
             self._sink.commit(self.committed(reached, last_offset))
         opened = self._pinned(checkpoint, reached, self._sink.bounds())
-        return replace(opened, rebuilt_rows=reached.row - decision.position.row)
+        return replace(opened, last_offset=last_offset, rebuilt_rows=reached.row - decision.position.row)
 
     def _require_record(self, position: Found, bounds: PartitionBounds) -> None:
         """Look for the last committed record, unless retention has taken it."""

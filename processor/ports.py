@@ -36,6 +36,7 @@ class Step(StrEnum):
     READ = "read"
     SENT = "sent"
     COMMITTED = "committed"
+    SKIPPED = "skipped"
     SAVED = "saved"
     DONE = "done"
     RETRYING = "retrying"
@@ -79,12 +80,15 @@ class Source(Protocol):
         a prefix), BadRow (the header breaks a rule), SourceUnavailable.
         """
 
-    def batches(self, start: Position, *, scale: float = 1.0) -> Iterator[Batch]:
+    def batches(self, start: Position, *, scale: float = 1.0, skip_bad_rows: bool = False) -> Iterator[Batch]:
         """Yield the rows from `start` on, each row once, in file order, consecutive batches without a gap.
 
         A batch holds at least one row and ends at the row, byte or time limit, whichever is first; `scale` in (0, 1]
         shrinks the row and byte limits. The bytes before `start.byte_offset` are not read again. An object without
         further rows yields nothing. Before BadRow is raised, every row before the bad one has been yielded.
+
+        With `skip_bad_rows` bad rows are in their batch's `faults`, and may be all of it. Which rows are bad, and where
+        they end, depends on the bytes from their start on alone.
 
         Raises BadRow, SourceChanged (the bytes are no longer there), SourceUnavailable.
         """

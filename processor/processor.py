@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing
+from dataclasses import asdict
 from typing import Any
 
 from processor.errors import (
@@ -18,7 +19,7 @@ from processor.errors import (
     Superseded,
     Temporary,
 )
-from processor.model import UNKNOWN_OFFSET, Batch, Position, Status
+from processor.model import UNKNOWN_OFFSET, BadRows, Batch, Position, Status
 from processor.opening import JobRules, Opening
 from processor.pace import Pace
 from processor.ports import Checkpoints, Observer, Sink, Source, Step
@@ -28,6 +29,7 @@ from processor.stop import Clock, StopSignal
 
 RETRY_WAITS_S = (1.0, 4.0, 16.0, 30.0, 60.0)
 SMALLEST_SCALE = 1 / 64
+NAMED_FAULTS = 10  # of a batch, in its one line about skipped rows
 
 
 class CSVToKafkaProcessor:
@@ -59,11 +61,13 @@ class CSVToKafkaProcessor:
         self._clock = clock or Clock(self._stop)
         self._opening = Opening(source, sink, checkpoints, rules, self._clock)
         self._saving = saving if self._opening.exactly_once else in_turn
+        self._skip_bad_rows = rules.bad_rows is not BadRows.FAIL
         self._scale = 1.0
         self._failures = 0  # in a row, without a committed row between them
         self._attempt = 0
         self._epoch = 0
         self._end = 0  # of the partition, as far as this attempt knows
+        self._last_offset = UNKNOWN_OFFSET  # of the last committed record, the same
         self._unsaved: tuple[Position, int | None] | None = None
 
     def run(self) -> Position:
@@ -95,9 +99,10 @@ class CSVToKafkaProcessor:
     def _transfer(self, start: Position) -> Position:
         """The loop: read, send, commit, save. Returns the position after the last row."""
         reached = start
-        read = self._read_ahead(self._source.batches(start, scale=self._scale), self._stop.check)
-        with closing(read) as batches, self._saving(self._save) as save:
-            for batch in batches:
+        batches = self._source.batches(start, scale=self._scale, skip_bad_rows=self._skip_bad_rows)
+        read = self._read_ahead(batches, self._stop.check)
+        with closing(read), self._saving(self._save) as save:
+            for batch in read:
                 self._stop.check()
                 if batch.start != reached:
                     raise Contradiction(f"read {batch.start} after {reached}", hint="this is a bug; please report it")
@@ -117,7 +122,7 @@ class CSVToKafkaProcessor:
         self._sink.fence()
         self._tell(Step.FENCED)
         opened = self._opening.resume()
-        self._end = opened.end
+        self._end, self._last_offset = opened.end, opened.last_offset
         if opened.rebuilt_rows is not None:
             self._tell(Step.REBUILT, opened.position, rows=opened.rebuilt_rows)
         self._tell(Step.RESUMED, opened.position, size_bytes=self._opening.object.size_bytes)
@@ -136,11 +141,13 @@ class CSVToKafkaProcessor:
         next_offset = self._sink.send(batch)
         sent = self._clock.now()
         if next_offset is None and self._opening.exactly_once:
-            next_offset = self._sink.bounds().end  # all are acknowledged, and nobody else writes here
+            # All are acknowledged, and nobody else writes here. No record of skipped rows moved the end.
+            next_offset = self._sink.bounds().end if batch.values else self._end
         self._require_growth(batch, next_offset)
         self._tell(Step.SENT, batch.end, rows=len(batch.values))
-        last_offset = UNKNOWN_OFFSET if next_offset is None else next_offset - 1
-        self._sink.commit(self._opening.committed(batch.end, last_offset))
+        if batch.values:
+            self._last_offset = UNKNOWN_OFFSET if next_offset is None else next_offset - 1
+        self._sink.commit(self._opening.committed(batch.end, self._last_offset))
         self._failures = 0
         self._tell(
             Step.COMMITTED,
@@ -150,6 +157,9 @@ class CSVToKafkaProcessor:
             send_ms=round((sent - began) * 1000, 1),
             commit_ms=round((self._clock.now() - sent) * 1000, 1),
         )
+        if batch.faults:
+            first = [asdict(fault) for fault in batch.faults[:NAMED_FAULTS]]
+            self._tell(Step.SKIPPED, batch.end, rows=len(batch.faults), first=first)
         return next_offset
 
     def _require_growth(self, batch: Batch, next_offset: int | None) -> None:

@@ -183,8 +183,8 @@ def match_committed(
 ) -> tuple[Position, int]:
     """Compare the committed records with the rows from `start` on, one by one, by their imprints.
 
-    Returns the position after the last one, and its offset, UNKNOWN_OFFSET where there is none. Raises Contradiction
-    at the first record that is not the next row.
+    Skipped rows have no record. Returns the position after the last one, not after skipped rows behind it, and its
+    offset, UNKNOWN_OFFSET where there is none. Raises Contradiction at the first record that is not the next good row.
     """
     reached, last_offset = start, UNKNOWN_OFFSET
     rows = _rows(batches)
@@ -212,9 +212,9 @@ def of_the_same_object(
 def _rows(batches: Iterator[Batch]) -> Iterator[tuple[bytes, Position]]:
     """Yield each record's imprint with the position after it."""
     for batch in batches:
-        first = batch.start.row + 1
-        for i, (value, end) in enumerate(zip(batch.imprints(), batch.byte_ends, strict=True)):
-            yield value, Position(first + i, end, batch.start.skipped)
+        start = batch.start
+        for i, (row, value, end) in enumerate(zip(batch.good_rows, batch.imprints(), batch.byte_ends, strict=True)):
+            yield value, Position(row + 1, end, start.skipped + row - start.row - i)
 
 
 def _check_start(

@@ -16,7 +16,7 @@ from processor.csv_source import BatchLimits
 from processor.dialect import ENCODINGS, RFC4180, Dialect
 from processor.encoders import installed
 from processor.errors import BadSetting
-from processor.model import SHORTEST_TRANSACTION_MS, Delivery, SinkSettings, ValueFormat
+from processor.model import SHORTEST_TRANSACTION_MS, BadRows, Delivery, SinkSettings, ValueFormat
 from processor.record_parts import RecordParts
 from processor.security import MECHANISMS, PROTOCOLS, Security, secret_place
 from processor.source_url import parse_url
@@ -235,7 +235,11 @@ SETTINGS = (
         "for an object without a header row: its columns' names, with commas, or `numbered` for 1, 2, 3 and so on; "
         "by default the first row names them", absent="the first row",
     ),
-    Setting("--on-bad-row", "ON_BAD_ROW", str, "fail", "`fail`: commit the rows before it, then exit 5", ("fail",)),
+    Setting(
+        "--on-bad-row", "ON_BAD_ROW", str, "fail",
+        "`fail`: commit the rows before it, then exit 5; `skip`: send nothing of it, count it, go on behind it",
+        ("fail", "skip"),
+    ),
     Setting(
         "--security-protocol", "KAFKA_SECURITY_PROTOCOL", str, PROTOCOLS[0],
         "of every connection to Kafka, by its name there: `SSL`, `SASL_SSL`, `SASL_PLAINTEXT`", PROTOCOLS,
@@ -297,6 +301,7 @@ class Settings:
     value_format: str  # one of ValueFormat, or the name of an encoder that is installed
     limits: BatchLimits
     dialect: Dialect
+    bad_rows: BadRows
     rows_per_s: float
     bytes_per_s: float
     sink: SinkSettings
@@ -362,6 +367,7 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Set
             chosen["max_row_bytes"],
         ),
         dialect=_dialect(chosen),
+        bad_rows=BadRows(chosen["on_bad_row"]),
         rows_per_s=rows_per_s,
         bytes_per_s=bytes_per_s,
         sink=SinkSettings(

@@ -15,7 +15,13 @@ from typing import TextIO
 
 from processor.ports import Step
 
-LEVELS = {Step.RETRYING: "WARNING", Step.REFUSED: "ERROR", Step.FAILED: "ERROR", Step.STOPPED: "WARNING"}
+LEVELS = {
+    Step.SKIPPED: "WARNING",
+    Step.RETRYING: "WARNING",
+    Step.REFUSED: "ERROR",
+    Step.FAILED: "ERROR",
+    Step.STOPPED: "WARNING",
+}
 
 
 class StepLines:

@@ -55,7 +55,7 @@ def refuse_large(batch: Batch, max_message_bytes: int, topic: str) -> None:
         return
     i = next(i for i, size in enumerate(sizes) if size > limit)
     raise RecordTooLarge(
-        f"row {batch.start.row + i} makes a record of {sizes[i]} bytes, topic {topic!r} takes {limit}",
+        f"row {batch.good_rows[i]} makes a record of {sizes[i]} bytes, topic {topic!r} takes {limit}",
         hint="raise the topic's max.message.bytes; nothing of this batch was sent",
     )
 

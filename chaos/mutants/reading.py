@@ -12,8 +12,8 @@ import orjson
 from chaos.mutants.real import Real
 from chaos.mutants.registry import Change, mutant
 from chaos.mutants.trials import Trial, mixed, numbered, repeating, replaced_between_runs, replaced_in_mid_run, unended
-from processor.csv_rows import LINE_FEED, Slab
-from processor.model import Batch, Position, SourceObject, ValueFormat
+from processor.careful_rows import LINE_FEED, Slab
+from processor.model import Batch, Fault, Position, SourceObject, ValueFormat
 
 ENCODER = "processor.csv_source._encoder"
 PLAIN, MIXED = Trial(numbered), Trial(mixed, interval_rows=7)
@@ -64,12 +64,14 @@ def skips_rows_that_repeat(original: Any) -> Any:
         gathered: Batch = original(self)
         values = list(gathered.values)
         kept = [i for i, value in enumerate(values) if i == 0 or value != values[i - 1]]
-        skipped = gathered.start.skipped + len(values) - len(kept)
+        ends = gathered.byte_ends
+        left = [i for i in range(len(values)) if i not in kept]
         return replace(
             gathered,
-            end=replace(gathered.end, skipped=skipped),
+            end=replace(gathered.end, skipped=gathered.start.skipped + len(left)),
             values=[values[i] for i in kept],
-            byte_ends=[gathered.byte_ends[i] for i in kept],
+            byte_ends=[ends[i] for i in kept],
+            faults=[Fault(gathered.start.row + i, ends[i], ends[i], "a repetition") for i in left],
         )
 
     return batch

@@ -21,7 +21,7 @@ from chaos.mutants.trials import (
     position_expires,
     position_put_back,
 )
-from processor.csv_rows import Slab
+from processor.careful_rows import Slab
 from processor.model import Batch, Checkpoint, JobStart, Position
 from processor.opening import Opened
 from processor.resume import Fresh, GoOn, Rebuild

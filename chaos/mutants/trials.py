@@ -14,7 +14,7 @@ from harness.history import Evidence
 from harness.record_rule import RecordRule
 from harness.workload import RowRange, Shape, Workload, generate
 from processor.errors import EXIT_DONE
-from processor.model import Delivery
+from processor.model import BadRows, Delivery
 
 Play: TypeAlias = Callable[[FakeJob], None]
 
@@ -45,11 +45,13 @@ class Trial:
 
     def perform(self) -> Evidence:
         """Run the job in a new world and gather the evidence. Raises StrikeMissed, for such a run proves nothing."""
+        workload = self.workload()
         job = FakeJob(
-            self.workload(),
+            workload,
             delivery=self.delivery,
             interval_rows=self.interval_rows,
             faults=self.faults,
+            bad_rows=BadRows.SKIP if workload.bad else BadRows.FAIL,
             rule=self.rule,
         )
         (self.play or finish)(job)
@@ -109,6 +111,21 @@ def timed() -> Workload:
     """Nine rows with a moment each, in no order."""
     moments = [f"2024-02-{1 + 7 * row % 9:02}T12:00:00.{row:03}+01:00" for row in range(9)]
     return written("timed", ("id", "at"), [(f"{row}", moment) for row, moment in enumerate(moments)])
+
+
+@cache
+def spoiled() -> Workload:
+    """The numbered rows with bad ones at both ends, between them one by one, and as many as two batches hold."""
+    good = [f"{row},word-{row}\n".encode() for row in range(9)]
+    bad = [b"short\n", b"1,2,3\n", b'"4"x,5\n', b"6,\xff\n", b'"7\n\n",8,9\n', b"10,x\ry\n"]
+    lines = [*bad[:1], *good[:3], *bad[1:2], *good[3:6], *bad[:5], *good[6:8], bad[5], good[8], *bad[2:4]]
+    csv = b"id,word\n"
+    ranges, faults = list[RowRange](), list[RowRange]()
+    for line in lines:
+        place = RowRange(len(csv), len(csv) + len(line) - 1, len(csv) + len(line))
+        (ranges if line in good else faults).append(place)
+        csv += line
+    return Workload("spoiled", 0, Shape(columns=2), csv, ("id", "word"), numbered().rows, tuple(ranges), tuple(faults))
 
 
 @cache

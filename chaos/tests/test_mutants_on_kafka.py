@@ -31,9 +31,10 @@ def play(world: World, mutant: Mutant, client: Client, environment: Mapping[str,
     assert isinstance(mutant.real, Real)
     trial, workload = mutant.trial, mutant.trial.workload()
     rows = len(workload.rows) if mutant.real.one_batch else trial.interval_rows
-    settings = {"CHECKPOINT_INTERVAL": str(rows), **environment}
+    bad_rows = {"ON_BAD_ROW": "skip"} if workload.bad else {}
+    settings = {"CHECKPOINT_INTERVAL": str(rows), **bad_rows, **environment}
     expected = trial.rule.expected(workload, "json")
-    job = Job(workload.csv, expected, client, trial.delivery.value, settings, trial.rule)
+    job = Job(workload.csv, expected, client, trial.delivery.value, settings, trial.rule, len(workload.bad))
     with Course(world, job) as course:
         taken: list[Nemesis] = []
         for move in mutant.real.moves:

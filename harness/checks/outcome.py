@@ -21,6 +21,9 @@ def find_silent_successes(case: Case) -> Iterator[SilentSuccess]:
     position, version = case.evidence.position, _version_at_the_end(case)
     if case.exactly_once and position is not None and position.good_rows != rows:
         yield SilentSuccess(attempt, f"the position is row {position.good_rows:,} of {rows:,}")
+    elif case.exactly_once and position is not None and position.offset != rows + case.evidence.bad_rows:
+        bad = case.evidence.bad_rows
+        yield SilentSuccess(attempt, f"the position skips {position.offset - rows:,} rows, {bad:,} are bad")
     if version is None or version.attributes is None:
         return
     counted = version.count("rows")
@@ -28,6 +31,9 @@ def find_silent_successes(case: Case) -> Iterator[SilentSuccess]:
         yield SilentSuccess(attempt, f"the checkpoint says {version.attributes.get('status')}")
     elif counted is not None and counted - (version.count("skipped") or 0) != rows:
         yield SilentSuccess(attempt, f"the checkpoint counts {counted:,} rows, the object has {rows:,}")
+    elif counted is not None and counted != rows + case.evidence.bad_rows:
+        bad = case.evidence.bad_rows
+        yield SilentSuccess(attempt, f"the checkpoint skips {counted - rows:,} rows, {bad:,} are bad")
     elif version.good_rows is not None and version.good_rows < rows:
         yield SilentSuccess(attempt, f"the checkpoint was last saved at row {version.good_rows:,} of {rows:,}")
 

@@ -112,7 +112,17 @@ def test_position_apart_from_the_rows_is_a_torn_transaction() -> None:
 def test_position_that_counts_skipped_rows_is_no_torn_transaction() -> None:
     position = GroupOffset(14, '{"v":1,"row":14,"skipped":2}')
     done = version(4, 14, skipped=2, rows=14, status="COMPLETED", next_offset=END)
-    assert judge(replace(RUN, position=position, checkpoints=(done,))).validity is Validity.VALID
+    run = replace(RUN, position=position, checkpoints=(done,), bad_rows=2)
+    assert judge(run).validity is Validity.VALID
+
+
+@pytest.mark.parametrize("bad_rows", [0, 1, 3])
+def test_end_that_skips_other_rows_than_the_bad_ones_is_a_silent_success(bad_rows: int) -> None:
+    position = GroupOffset(14, '{"v":1,"row":14,"skipped":2}')
+    done = version(4, 14, skipped=2, rows=14, status="COMPLETED", next_offset=END)
+    by_position = judge(replace(RUN, position=position, bad_rows=bad_rows))
+    by_checkpoint = judge(replace(RUN, position=None, checkpoints=(done,), bad_rows=bad_rows))
+    assert by_position.names == by_checkpoint.names == {"SilentSuccess"}
 
 
 def test_aborted_records_are_neither_duplicates_nor_torn() -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from harness.tests.test_csv_rows import PLENTY, Outcome, cut, every_chunk_size, read, read_object
 from harness.workload import Workload, generate
-from processor import csv_rows
+from processor import careful_rows, csv_rows
 from processor.dialect import RFC4180
 
 NASTY = (b"a", b'"', b",", b"\r", b"\n", b"\0", b"\xc3", b"\xa9")
@@ -96,7 +96,10 @@ def agree(body: bytes, random: Random) -> None:
     fits = body and len(body) <= most
     slab = csv_rows._parse_plain(body, base=7, width=width, dialect=RFC4180, native=None) if fits else None
     if slab is not None:
-        by_row = csv_rows._parse_row_by_row(body, base=7, width=width, max_row_bytes=most, dialect=RFC4180, final=True)
+        by_row = careful_rows.parse_row_by_row(
+            body, base=7, row=0, width=width, max_row_bytes=most, dialect=RFC4180, skip=False, final=True,
+            held_bytes=len(body),
+        )  # fmt: skip
         assert by_row == (slab, None, len(body)), (body, width, most)
 
 

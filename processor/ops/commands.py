@@ -90,7 +90,6 @@ def _dry_run(flags: Flags, environment: Mapping[str, str]) -> int:
         *_parts(settings),
         rules=_rules(settings),
         clock=Clock(StopSignal()),
-        max_row_bytes=settings.limits.max_row_bytes,
         out=sys.stdout,
     ).run()
     return EXIT_DONE
@@ -138,7 +137,7 @@ def _parts(settings: Settings) -> tuple[Source, Sink, Checkpoints]:
 
 
 def _rules(settings: Settings) -> JobRules:
-    return JobRules(settings.sink.delivery, settings.shape)
+    return JobRules(settings.sink.delivery, settings.shape, settings.bad_rows)
 
 
 def _add_completion(parser: argparse.ArgumentParser) -> None:

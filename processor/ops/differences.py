@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`rows` rows from `row` on stand against `records` records from `offset` on, which is None at the end.
+    """`rows` good rows from `row` to `last_row` stand against `records` records from `offset` on, None at the end.
 
     `expected` and `seen` are the first of each, None where there is none. `is_row` is the row whose bytes the first
     record has, where that is known.
@@ -45,6 +45,7 @@ class Difference:
     expected: bytes | None
     seen: bytes | None
     is_row: int | None = None
+    last_row: int = -1
 
 
 class Ahead:
@@ -78,14 +79,14 @@ class Recent:
     """The rows that were seen last, by the hashes of their values, to recognise one that comes again."""
 
     def __init__(self) -> None:
-        self._chunks: deque[tuple[int, list[int]]] = deque()
+        self._chunks: deque[tuple[list[int], list[int]]] = deque()
         self._held = 0
 
-    def add(self, row: int, values: Sequence[bytes]) -> None:
-        """Remember consecutive rows; forget the oldest."""
+    def add(self, rows: list[int], values: Sequence[bytes]) -> None:
+        """Remember rows by their numbers; forget the oldest."""
         if not values:
             return
-        self._chunks.append((row, list(map(hash, values))))
+        self._chunks.append((rows, list(map(hash, values))))
         self._held += len(values)
         while self._held > WINDOW:
             self._held -= len(self._chunks.popleft()[1])
@@ -93,30 +94,30 @@ class Recent:
     def row_of(self, value: bytes) -> int | None:
         """Return the last row with this value."""
         sought = hash(value)
-        for first, hashes in reversed(self._chunks):
+        for rows, hashes in reversed(self._chunks):
             if sought in hashes:
-                return first + len(hashes) - 1 - hashes[::-1].index(sought)
+                return rows[len(hashes) - 1 - hashes[::-1].index(sought)]
         return None
 
 
 class Comparison:
-    """Rows (row number, value) against records (offset, value), both in order. Iterate over the differences once.
+    """Good rows (row number, value) against records (offset, value), in order. Iterate over the differences once.
 
-    Afterwards `row` is the next row, for which there was no record, and `compared` the number of records. Not told:
-    what comes after a difference of the kind DIVERGED.
+    Afterwards `row` is behind the last row that was compared, or passed over in a difference, `rows` the number of
+    those, and `compared` the number of records. Not told: what comes after a difference of the kind DIVERGED.
     """
 
     def __init__(self, rows: Iterable[tuple[int, bytes]], records: Iterable[tuple[int, bytes]], *, row: int) -> None:
         self._rows, self._records = Ahead(rows), Ahead(records)
         self._recent = Recent()
         self.row = row
-        self.compared = 0
+        self.rows = self.compared = 0
 
     def __iter__(self) -> Iterator[Difference]:
         while self._fill(CHUNK):
             held = min(len(self._rows.values), len(self._records.values))
             same = _common(self._rows.values[:held], self._records.values[:held])
-            self._recent.add(self.row, self._rows.values[:same])
+            self._recent.add(self._rows.places[:same], self._rows.values[:same])
             self._drop(same, same)
             if same == held:
                 if not held:  # records without rows are left
@@ -132,9 +133,15 @@ class Comparison:
 
     @property
     def next_value(self) -> bytes | None:
-        """The value of the row `row`, None where there are no more rows."""
+        """The value of the next good row, None where there are no more rows."""
         self._rows.fill(1)
         return next(iter(self._rows.values), None)
+
+    @property
+    def next_row(self) -> int:
+        """The number of the next good row, `row` where there are no more rows."""
+        self._rows.fill(1)
+        return next(iter(self._rows.places), self.row)
 
     def _fill(self, count: int) -> bool:
         """Tell whether there are records to compare."""
@@ -143,9 +150,11 @@ class Comparison:
         return bool(self._records.values)
 
     def _drop(self, rows: int, records: int) -> None:
+        if rows:
+            self.row = self._rows.places[rows - 1] + 1
         self._rows.drop(rows)
         self._records.drop(records)
-        self.row += rows
+        self.rows += rows
         self.compared += records
 
     def _part(self, rows: int, records: int) -> Difference:
@@ -157,9 +166,10 @@ class Comparison:
         if all_of_both and not (self._rows.ended and self._records.ended):
             kind = Kind.DIVERGED
         offsets = self._records.places
+        places = self._rows.places[:rows]
         difference = Difference(
             kind,
-            self.row,
+            next(iter(self._rows.places), self.row),
             rows,
             offsets[0] if offsets else None,
             records,
@@ -167,22 +177,23 @@ class Comparison:
             # Where rows are lost, the record that stands in their place tells most.
             self._records.values[0] if self._records.values else None,
             is_row,
+            places[-1] if places else -1,
         )
-        self._recent.add(self.row, expected)
+        self._recent.add(places, expected)
         self._drop(rows, records)
         return difference
 
     def _kind(self, expected: list[bytes], seen: list[bytes], later: list[bytes]) -> tuple[Kind, int | None]:
         if not seen:
             return Kind.LOST, None
-        ahead = self.row + len(expected)
+        places = self._rows.places
         is_row = self._recent.row_of(seen[0])
         if not expected and is_row is not None:
             return Kind.REPEATED, is_row
         if is_row is None and seen[0] in expected:
-            is_row = self.row + expected.index(seen[0])
+            is_row = places[expected.index(seen[0])]
         elif is_row is None and seen[0] in later:
-            is_row = ahead + later.index(seen[0])
+            is_row = places[len(expected) + later.index(seen[0])]
         one_for_one = len(expected) == len(seen) == 1
         if is_row is not None and (not expected or one_for_one or Counter(expected) == Counter(seen)):
             return Kind.REORDERED, is_row

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from processor.errors import BadRow, ProcessorError, RecordTooLarge
-from processor.model import CommittedPosition, Position
+from processor.model import BadRows, Batch, CommittedPosition, Fault, Position
 from processor.opening import JobRules, Opening
 from processor.ports import Checkpoints, Sink, Source
 from processor.resume import Fresh, GoOn, current, decide, require_record
 from processor.stop import Clock
 
-MOST = 20  # bad rows that are named; each costs a request for the bytes behind it
+MOST = 20  # bad or large rows that are named; the others are counted
 
 
 class WouldEnd(ProcessorError):
@@ -38,12 +38,11 @@ class DryRun:
         *,
         rules: JobRules,
         clock: Clock,
-        max_row_bytes: int,
         out: TextIO,
     ) -> None:
         self._source, self._sink, self._checkpoints, self._rules = source, sink, checkpoints, rules
         self._opening = Opening(source, sink, checkpoints, rules, clock)
-        self._max_row_bytes, self._out = max_row_bytes, out
+        self._out = out
         self._end = Position(0, 0)
 
     def run(self) -> None:
@@ -51,21 +50,36 @@ class DryRun:
         done = self._opening.preflight()
         start = done or self._start()
         source = self._opening.object
-        reasons = []
-        for reason, end_row in self._reasons(Position(0, source.first_row_byte), source.size_bytes):
-            self._say(f"{'bad' if isinstance(reason, BadRow) else 'too large'}: {reason.what}")
-            if done is None and end_row > start.row:
-                reasons.append(reason)
+        first, bad = self._read(Position(0, source.first_row_byte), start.row)
         size_bytes = self._end.byte_offset if source.size_bytes is None else source.size_bytes
-        self._say(f"{source.url}: {self._end.row:,} rows, {size_bytes:,} bytes")
+        bad_ones = f", {bad:,} of them bad" if bad else ""
+        self._say(f"{source.url}: {self._end.row:,} rows{bad_ones}, {size_bytes:,} bytes")
         if done is not None:
             self._say("the job is completed: a run would send nothing")
+        elif bad and self._rules.bad_rows is not BadRows.FAIL:
+            self._say(f"a run would skip the bad rows from row {start.row:,} on")
         self._say(
             "not tried, because it would change something: dynamodb:UpdateItem on the table; Write on topic and"
             " transactional.id, Read on the group"
         )
-        if reasons:
-            raise WouldEnd(reasons[0])
+        if first is not None and done is None:
+            raise WouldEnd(first)
+
+    def _read(self, first_row: Position, start_row: int) -> tuple[BadRow | RecordTooLarge | None, int]:
+        """Parse everything; return what would end a run that starts at `start_row`, and the number of bad rows."""
+        ends_run, named, bad = None, 0, 0
+        for reason, row in self._reasons(first_row):
+            is_bad = isinstance(reason, BadRow)
+            bad += is_bad
+            named += 1
+            if named <= MOST:
+                self._say(f"{'bad' if is_bad else 'too large'}: {reason.what}")
+            fails = self._rules.bad_rows is BadRows.FAIL or not is_bad
+            if ends_run is None and fails and row >= start_row:
+                ends_run = reason
+        if named > MOST:
+            self._say(f"and {named - MOST:,} more of that kind, which are not named")
+        return ends_run, bad
 
     def _start(self) -> Position:
         """Return where a run would go on, as far as that shows without a fence, and say it."""
@@ -96,28 +110,37 @@ class DryRun:
             )
         return at
 
-    def _reasons(self, start: Position, size_bytes: int | None) -> Iterator[tuple[BadRow | RecordTooLarge, int]]:
-        """Yield why rows could not be sent, each with the row after it; parse on behind a bad row where it ends."""
+    def _reasons(self, start: Position) -> Iterator[tuple[BadRow | RecordTooLarge, int]]:
+        """Yield why rows could not be sent, in the order of the file, each with its row or one behind it."""
         self._end = start
-        for _ in range(MOST):
-            try:
-                for batch in self._source.batches(self._end):
-                    self._end = batch.end
-                    try:
-                        self._sink.check(batch)
-                    except RecordTooLarge as error:
-                        yield error, batch.end.row
-            except BadRow as error:
-                yield error, self._end.row + 1
-                if error.byte_end - error.byte_start >= self._max_row_bytes:
-                    return self._say("not parsed further: nobody knows where that row ends")
-                self._end = Position(self._end.row + 1, error.byte_end)
-                if size_bytes is not None and error.byte_end >= size_bytes:
-                    return None
-            else:
-                return None
-        return self._say(f"not parsed further after {MOST} bad rows")
+        for batch in self._source.batches(start, skip_bad_rows=True):
+            self._end = batch.end
+            for piece in _pieces(batch):
+                if isinstance(piece, Fault):
+                    place = {"row": piece.row, "byte_start": piece.byte_start, "byte_end": piece.byte_end}
+                    yield BadRow(piece.reason, **place), piece.row
+                    continue
+                try:
+                    self._sink.check(piece)
+                except RecordTooLarge as error:
+                    yield error, piece.end.row - 1
 
     def _say(self, line: str) -> None:
         self._out.write(line + "\n")
         self._out.flush()
+
+
+def _pieces(batch: Batch) -> Iterator[Batch | Fault]:
+    """Yield the batch's rows in the order of the file: good ones as far as they stand together, each bad one."""
+    at, taken = batch.start, 0
+    for fault in (*batch.faults, None):
+        end_row = batch.end.row if fault is None else fault.row
+        good = end_row - at.row
+        if good:
+            columns = batch.columns(taken, taken + good)
+            end = Position(end_row, columns["byte_ends"][-1], at.skipped)
+            yield Batch(at, end, **columns)
+            taken += good
+        if fault is not None:
+            yield fault
+            at = Position(fault.row + 1, fault.byte_end, at.skipped + 1)

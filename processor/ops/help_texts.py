@@ -6,7 +6,8 @@ RUN = (
     """\
 Move the rows into the partition, each exactly once, in file order. Start the
 same command again after any death: it goes on where it was. Each step is one
-JSON line on stdout; an error is one line on stderr with a hint.
+JSON line on stdout; an error is one line on stderr with a hint. A bad row ends
+the run, or is skipped and counted (--on-bad-row), whatever earlier runs did.
 
 With --dry-run, parse the whole object, count its rows, name bad ones, and look
 at rights, topic and state as a run would. Sends nothing, claims nothing.
@@ -50,7 +51,8 @@ job's first offset on. Prints the first ten differences: row, offset, and the
 bytes expected and seen. Give it the settings of the run.
 
 It may run beside the job: then the rows are due that were committed when it
-began. What retention has taken is said and cannot be compared.
+began. What retention has taken is said and cannot be compared. Bad rows have
+no record, and their number must be what the job counts as skipped.
 """,
     """\
 examples:

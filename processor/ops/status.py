@@ -48,6 +48,7 @@ class Report:
     partition: int | None
     rows_done: int | None
     rows_total: int | None
+    rows_skipped: int | None
     bytes_done: int | None
     bytes_total: int | None
     percent: float | None
@@ -95,6 +96,7 @@ def report(job: Job, looked: Looked, now: datetime) -> Report:
         partition=checkpoint.start.destination.partition if checkpoint.start else None,
         rows_done=at.row,
         rows_total=checkpoint.rows if completed else None,
+        rows_skipped=at.skipped,
         bytes_done=at.byte_offset,
         bytes_total=size_bytes,
         percent=100.0 if completed else round(100 * at.byte_offset / size_bytes, 1) if size_bytes else None,
@@ -124,11 +126,12 @@ def page(found: Report, looked: Looked) -> list[str]:
     total = UNKNOWN if found.bytes_total is None else f"{found.bytes_total:,}"
     percent = UNKNOWN if found.percent is None else f"{found.percent:.1f} %"
     rows_total = "" if found.rows_total is None else f" of {found.rows_total:,}"
+    skipped = f", {found.rows_skipped:,} bad ones skipped" if found.rows_skipped else ""
     lines = [
         f"job       {found.job_id}",
         f"source    {found.source or UNKNOWN}",
         f"status    {found.status}, epoch {found.epoch}, saved {_ago(found.saved_s_ago)}",
-        f"rows      {found.rows_done:,}{rows_total}",
+        f"rows      {found.rows_done:,}{rows_total}{skipped}",
         f"bytes     {found.bytes_done:,} of {total}, {percent}",
         f"rate      {_rate(found.rows_per_s)}",
         f"eta       {_eta(found)}",

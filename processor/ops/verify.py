@@ -18,6 +18,7 @@ from processor.model import (
     Checkpoint,
     CommittedPosition,
     Delivery,
+    Fault,
     ForeignPosition,
     PartitionBounds,
     Position,
@@ -56,13 +57,23 @@ class Known:
     @property
     def due(self) -> tuple[int, int]:
         """How many rows have to be visible, and an offset after the last of them and not after the next one's."""
-        saved = (self.start_row, max(self.start_offset, 0))
+        saved = (0, max(self.start_offset, 0))
         if self.checkpoint is not None and self.checkpoint.next_offset is not None:
-            saved = (self.checkpoint.position.row - self.checkpoint.position.skipped, self.checkpoint.next_offset)
+            saved = (self._good_rows(self.checkpoint.position), self.checkpoint.next_offset)
         if isinstance(self.position, CommittedPosition) and self.position.last_offset != UNKNOWN_OFFSET:
-            at = self.position.position
-            return max(saved, (at.row - at.skipped, self.position.last_offset + 1))
+            return max(saved, (self._good_rows(self.position.position), self.position.last_offset + 1))
         return saved
+
+    def _good_rows(self, position: Position) -> int:
+        return max(0, position.row - position.skipped - self.start_row)
+
+    @property
+    def reached(self) -> Position:
+        """Where the job stands, as far as anybody knows; its rows before that were sent or skipped."""
+        known = [] if self.checkpoint is None else [self.checkpoint.position]
+        if isinstance(self.position, CommittedPosition):
+            known.append(self.position.position)
+        return max(known, key=lambda position: position.row, default=Position(0, 0))
 
     @property
     def completed(self) -> bool:
@@ -86,18 +97,26 @@ class Verify:
     ) -> None:
         self._source, self._sink, self._checkpoints = source, sink, checkpoints
         self._rules, self._name, self._out, self._most = rules, name, out, most
-        self._bad_row: BadRow | None = None
+        self._object_rows = 0  # read so far, good and bad
+        self._bad_rows = 0  # of the job's, before the row that it has reached
+        self._bad_row: Fault | None = None  # that row, if it is bad
 
     def run(self) -> None:
         """Compare. Raises Different, after the first differences were printed, and what the ports raise."""
         began = time.monotonic()
         known, source = self._look()
-        first_row, first_offset = self._begin(known, source.url)
-        rows = islice(self._rows(source), first_row, None)
-        comparison = Comparison(rows, self._sink.records(first_offset), row=first_row)
+        gone_rows, first_offset = self._begin(known, source.url)
+        rows = islice(self._rows(source, known), gone_rows, None)
+        comparison = Comparison(rows, self._sink.records(first_offset), row=known.start_row)
+        if gone_rows:
+            comparison.row = self._next_row(comparison)
+        first_row = comparison.row
+        self._say_gone(known, gone_rows, first_row)
         found = self._print_first(comparison)
         if len(found) < self._most and not (found and found[-1].kind is Kind.DIVERGED):
-            found += self._tail(comparison, known, len(found) + 1)
+            found += self._tail(comparison, known, gone_rows, len(found) + 1)
+        if not found:
+            self._require_skipped(known, comparison)
         self._conclude(found, comparison, known, first_row, seconds=time.monotonic() - began)
 
     def _look(self) -> tuple[Known, SourceObject]:
@@ -134,7 +153,7 @@ class Verify:
         return bounds
 
     def _begin(self, known: Known, url: str) -> tuple[int, int]:
-        """Return the row and the offset to begin at, and say what cannot be compared."""
+        """Return how many of the job's good rows cannot be compared, and the offset to begin at."""
         start, kept = known.start_offset, known.bounds.start
         self._say(f"job {self._name}: {url}, from offset {max(start, kept):,} of the partition on")
         if start == UNKNOWN_OFFSET:
@@ -143,30 +162,34 @@ class Verify:
                 " keeps are compared"
             )
         if kept <= max(start, 0):
-            return known.start_row, max(start, 0)
+            return 0, max(start, 0)
         due_rows, due_end = known.due
-        if due_rows <= known.start_row and kept > due_end:
+        if not due_rows and kept > due_end:
             raise Temporary(
                 f"retention has taken the records up to offset {kept}, and no row is known to be committed",
                 hint="start the same command again when the job has saved",
             )
         counted = sum(1 for _ in takewhile(lambda record: record[0] < due_end, self._sink.records(kept)))
-        row = max(known.start_row, due_rows - counted)
-        self._say(
-            f"retention has taken the offsets {max(start, 0):,} to {kept:,}, with about {row - known.start_row:,} rows,"
-            f" which nobody can compare; the first one kept should be row {row:,}"
-        )
-        return row, kept
+        return max(0, due_rows - counted), kept
 
-    def _rows(self, source: SourceObject) -> Iterator[tuple[int, bytes]]:
-        """Yield the imprints of the good rows; a bad one ends them, as it ends a run."""
-        row = 0
-        try:
-            for batch in self._source.batches(Position(0, source.first_row_byte)):
-                yield from enumerate(batch.imprints(), row)
-                row += len(batch.values)
-        except BadRow as error:
-            self._bad_row = error
+    def _say_gone(self, known: Known, gone_rows: int, first_row: int) -> None:
+        start, kept = max(known.start_offset, 0), known.bounds.start
+        if kept > start:
+            self._say(
+                f"retention has taken the offsets {start:,} to {kept:,}, with about {gone_rows:,} rows, which nobody"
+                f" can compare; the first one kept should be row {first_row:,}"
+            )
+
+    def _rows(self, source: SourceObject, known: Known) -> Iterator[tuple[int, bytes]]:
+        """Yield the job's good rows. Bad ones have no record, whatever the policy: a run skips them or ends there."""
+        reached = known.reached.row
+        for batch in self._source.batches(Position(0, source.first_row_byte), skip_bad_rows=True):
+            self._bad_rows += sum(1 for fault in batch.faults if known.start_row <= fault.row < reached)
+            self._bad_row = next((fault for fault in batch.faults if fault.row == reached), self._bad_row)
+            self._object_rows = batch.end.row
+            yield from (
+                pair for pair in zip(batch.good_rows, batch.imprints(), strict=True) if pair[0] >= known.start_row
+            )
 
     def _print_first(self, comparison: Comparison) -> list[Difference]:
         found = []
@@ -175,18 +198,34 @@ class Verify:
             self._say(*describe(difference, len(found)))
         return found
 
-    def _tail(self, comparison: Comparison, known: Known, number: int) -> list[Difference]:
+    def _next_row(self, comparison: Comparison) -> int:
+        """Return the number of the next good row, or how many rows the object has."""
+        return self._object_rows if comparison.next_value is None else comparison.next_row
+
+    def _tail(self, comparison: Comparison, known: Known, gone_rows: int, number: int) -> list[Difference]:
         """Find rows without a record at the end that are due by now."""
-        due_rows = known.due[0]
-        if known.completed and known.checkpoint is not None:
-            left = 0 if comparison.next_value is None else 1
-            due_rows = max(due_rows, comparison.row + left, known.checkpoint.rows or 0)
-        missing = due_rows - comparison.row
+        due_rows, seen_rows = known.due[0], gone_rows + comparison.rows
+        if known.completed:
+            due_rows = max(due_rows, seen_rows + (comparison.next_value is not None))
+        missing = due_rows - seen_rows
         if missing <= 0:
             return []
-        tail = Difference(Kind.LOST, comparison.row, missing, None, 0, comparison.next_value, None)
+        row = self._next_row(comparison)
+        last_row = max(known.reached.row - 1, row + missing - 1)
+        tail = Difference(Kind.LOST, row, missing, None, 0, comparison.next_value, None, last_row=last_row)
         self._say(*describe(tail, number))
         return [tail]
+
+    def _require_skipped(self, known: Known, comparison: Comparison) -> None:
+        """Refuse a job that has passed over rows that are not bad. Raises Different."""
+        self._next_row(comparison)  # so that every row before the one that the job has reached is read
+        skipped = known.reached.skipped
+        if known.start_offset != UNKNOWN_OFFSET and skipped != self._bad_rows:
+            raise Different(
+                f"not valid: the job counts {skipped:,} skipped rows before row {known.reached.row:,}, the object has"
+                f" {self._bad_rows:,} bad ones there",
+                hint="`reset` sends rows again from a row on",
+            )
 
     def _conclude(
         self, found: list[Difference], comparison: Comparison, known: Known, first_row: int, *, seconds: float
@@ -199,26 +238,36 @@ class Verify:
                 f"not valid: {len(found)}{more} differences, the first at row {found[0].row:,}; {took}",
                 hint="the lines above name rows and offsets; `reset` sends rows again from a row on",
             )
-        where = f"{comparison.row:,} rows"
+        # Skipped rows behind the last record are done with too.
+        row = max(comparison.row, min(known.reached.row, self._next_row(comparison)))
+        skipped = f", {self._bad_rows:,} bad ones skipped" if self._bad_rows else ""
+        where = f"{row:,} rows"
         if first_row:
-            where = f"rows {first_row:,} to {comparison.row - 1:,}" if comparison.row > first_row else "no row is left"
+            where = f"rows {first_row:,} to {row - 1:,}" if row > first_row else "no row is left"
         if known.completed:
-            self._say(f"valid: {where}; {took}")
+            self._say(f"valid: {where}{skipped}; {took}")
             return
         status = known.checkpoint.status if known.checkpoint else "not in the checkpoint table"
-        self._say(f"valid so far up to row {comparison.row:,}; the job is {status}; {took}")
-        if self._bad_row is not None and self._bad_row.row == comparison.row:
-            self._say(f"the next one is bad: {self._bad_row.what}")
+        self._say(f"valid so far up to row {row:,}{skipped}; the job is {status}; {took}")
+        if self._bad_row is not None and self._bad_row.row == row:
+            self._say(f"the next one is bad: {named(self._bad_row)}")
 
     def _say(self, *lines: str) -> None:
         print(*lines, sep="\n", file=self._out, flush=True)
+
+
+def named(fault: Fault) -> str:
+    """Say which row is bad, and why."""
+    return BadRow(fault.reason, row=fault.row, byte_start=fault.byte_start, byte_end=fault.byte_end).what
 
 
 def describe(difference: Difference, number: int) -> list[str]:
     """Say what is different: a headline, the bytes that were expected, and those that were seen."""
     rows = f"row {difference.row:,}"
     if difference.rows > 1:
-        rows = f"rows {difference.row:,} to {difference.row + difference.rows - 1:,}"
+        rows = f"rows {difference.row:,} to {difference.last_row:,}"
+        if difference.last_row - difference.row >= difference.rows:
+            rows = f"{difference.rows:,} good rows of {difference.row:,} to {difference.last_row:,}"
     records = "the end"
     if difference.offset is not None:
         many = f"{difference.records:,} records from " if difference.records > 1 else ""

@@ -9,7 +9,7 @@ import pytest
 from harness.tests.contracts.batches import ETAG, MORE, ROWS, batch_of, committed_after
 from harness.tests.contracts.sink_worlds import TOO_LARGE_BYTES, SinkWorld
 from processor.errors import RecordTooLarge
-from processor.model import UNKNOWN_OFFSET, Batch, CommittedPosition, ForeignPosition, Pins, Position
+from processor.model import UNKNOWN_OFFSET, Batch, CommittedPosition, Fault, ForeignPosition, Pins, Position
 
 
 class TestSend:
@@ -58,7 +58,8 @@ class TestSend:
     def test_batch_without_records_is_sent_as_nothing_and_committed(self, sink_world: SinkWorld) -> None:
         sink = sink_world.sink()
         sink.fence()
-        batch = Batch(Position(0, 10), Position(2, 30, skipped=2), [], [])
+        faults = [Fault(0, 10, 20, "ragged"), Fault(1, 20, 30, "ragged")]
+        batch = Batch(Position(0, 10), Position(2, 30, skipped=2), [], [], faults=faults)
         assert sink.send(batch) is None
         sink.commit(committed_after(batch))
         sink_world.settle()

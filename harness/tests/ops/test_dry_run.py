@@ -65,7 +65,6 @@ class Place:
                 *self.parts(),
                 rules=self.rules,
                 clock=Clock(StopSignal()),
-                max_row_bytes=MAX_ROW_BYTES,
                 out=out,
             ).run()
         except ProcessorError as error:
@@ -100,7 +99,7 @@ BAD = {
     "not UTF-8": (csv_of(6) + NOT_UTF8 + row_bytes(7), "row 6, bytes 104 to 108 of the object: byte 2 of the row"),
     "after a quote": (csv_of(6) + AFTER_QUOTE + row_bytes(7), "row 6, bytes 104 to 111 of the object"),
     "open quote": (csv_of(6) + b'1,"a\n', "row 6, bytes 104 to 109 of the object: a quote is never closed"),
-    "too long": (csv_of(6) + b"1," + b"x" * 300 + b"\n", "row 6, bytes 104 to 304 of the object: the row is longer"),
+    "too long": (csv_of(6) + b"1," + b"x" * 300 + b"\n", "row 6, bytes 104 to 407 of the object: the row is longer"),
 }
 
 
@@ -125,10 +124,11 @@ def test_every_bad_row_is_named_and_the_rows_behind_it_are_counted() -> None:
     assert f"{place.key.url}: 8 rows, " in printed
 
 
-def test_bad_rows_without_end_are_named_up_to_a_bound() -> None:
+def test_bad_rows_are_all_counted_and_named_up_to_a_bound() -> None:
     code, printed = Place(HEADER + RAGGED * 100).dry()
     assert (code, printed.count("bad: ")) == (5, MOST)
-    assert f"not parsed further after {MOST} bad rows" in printed
+    assert f"and {100 - MOST} more of that kind" in printed
+    assert "100 rows, 100 of them bad" in printed
 
 
 def test_a_good_object_is_counted_and_the_run_would_end_with_0() -> None:
