@@ -110,8 +110,7 @@ def check_identity(
     if isinstance(position, ForeignPosition):
         raise Contradiction(
             f"the group offset {position.offset} in Kafka is not ours: {position.why}",
-            hint="was it reset by hand? only `reset` may move a job; restore the offset, go on with the version that "
-            "wrote it, or start a new job",
+            hint="set by hand? only `reset` may move a job; restore it, or go on with the version that wrote it",
         )
     if checkpoint is not None and checkpoint.start is not None:
         _check_start(checkpoint.start, source, shape, destination, has_rows=checkpoint.position.row > 0)
