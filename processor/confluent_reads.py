@@ -22,6 +22,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, Resou
 
 from processor import group_offset
 from processor.bounded import insisted
+from processor.confluent_codes import FENCED, HOPELESS, INVALID, PASSING, REFUSED, TOO_LARGE, UNKNOWN_TOPIC
 from processor.errors import AccessDenied, ProcessorError, RecordTooLarge, SinkFailed, SinkFenced
 from processor.model import CommittedPosition, Destination, ForeignPosition, PartitionBounds, SinkSettings
 from processor.topic_rules import TopicFacts, invalid_timestamp, require_topic
@@ -31,28 +32,6 @@ T = TypeVar("T")
 READ_TIMEOUT_S = 10.0
 TRIES = 4  # within that time, should each run out of its own: a client that knows a fallen leader does not let go of it
 DEFAULT_MESSAGE_BYTES = 1_048_588  # the broker's default of max.message.bytes, until `describe` has asked
-FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})  # noqa: SLF001
-# What a broker says of a refused timestamp; of several at once it names only the record.
-INVALID = frozenset({KafkaError.INVALID_TIMESTAMP, KafkaError.INVALID_RECORD})
-TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
-REFUSED = frozenset({
-    KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED,
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-    KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._AUTHENTICATION,  # noqa: SLF001
-})  # fmt: skip
-HOPELESS = REFUSED | {KafkaError._SSL}  # noqa: SLF001  # a handshake that broke off otherwise is called _TRANSPORT
-UNKNOWN_TOPIC = frozenset({
-    KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION,
-    KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
-})  # fmt: skip
-
-
-# librdkafka calls only some of these retriable; each is over within moments of a start or an election.
-PASSING = frozenset({
-    KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._WAIT_COORD,  # noqa: SLF001
-    KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._NOENT,  # noqa: SLF001  # the last: no leader is known
-})  # fmt: skip
 LOGGER = logging.getLogger("csv-to-kafka.librdkafka")
 URL_SAFE = str.maketrans("+/", "-_")  # the form in which Kafka's own tools show a topic id
 

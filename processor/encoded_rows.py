@@ -95,7 +95,8 @@ class _Sieve:
             try:
                 found.append(timestamp_ms(cell))
             except ValueError as error:
-                wrong[index] = f"{cell[:40]!r} in column {column!r} is no timestamp: {error}"
+                # What the cell holds is no log's matter.
+                wrong[index] = f"the cell in column {column!r} is no timestamp: {error}"
                 if not self._skip:
                     break
         self._drop(wrong)

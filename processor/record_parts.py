@@ -80,11 +80,18 @@ def timestamp_ms(cell: str) -> int:
     if _DIGITS.fullmatch(cell):
         moment_ms = int(cell)
     elif _ISO.fullmatch(cell):
-        moment = datetime.fromisoformat(cell)
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        moment_ms = (aware - _EPOCH) // _MILLISECOND
+        moment_ms = _iso_ms(cell)
     else:
-        raise ValueError("it is neither ISO 8601 nor milliseconds since 1970")
+        raise ValueError("neither ISO 8601 nor milliseconds since 1970")
     if not 0 < moment_ms <= LAST_MS:
-        raise ValueError("it is not between the years 1970 and 9999")
+        raise ValueError("not between the years 1970 and 9999")
     return moment_ms
+
+
+def _iso_ms(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("there is no such moment") from None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // _MILLISECOND

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import add
 
 from processor.errors import NeedsPerson, PlaceMissing, RecordTooLarge
 from processor.model import Batch, SinkSettings
+from processor.record_parts import Headers
 
 RECORD_OVERHEAD_BYTES = 128  # headers of one record and its batch, without the bytes of key and headers, rounded up
 
@@ -50,12 +52,11 @@ def require_topic(facts: TopicFacts, settings: SinkSettings) -> None:
 def refuse_large(batch: Batch, max_message_bytes: int, topic: str) -> None:
     """Raise RecordTooLarge, naming the row, where a record is over the topic's limit."""
     limit = max_message_bytes - RECORD_OVERHEAD_BYTES
-    sizes = _sizes(batch)
-    if not sizes or max(sizes) <= limit:
+    if max(_sizes(batch), default=0) <= limit:
         return
-    i = next(i for i, size in enumerate(sizes) if size > limit)
+    i, size = next((i, size) for i, size in enumerate(_sizes(batch)) if size > limit)
     raise RecordTooLarge(
-        f"row {batch.good_rows[i]} makes a record of {sizes[i]} bytes, topic {topic!r} takes {limit}",
+        f"row {batch.good_rows[i]} makes a record of {size} bytes, topic {topic!r} takes {limit}",
         hint="raise the topic's max.message.bytes; nothing of this batch was sent",
     )
 
@@ -68,12 +69,15 @@ def invalid_timestamp(topic: str, said: object) -> NeedsPerson:
     )
 
 
-def _sizes(batch: Batch) -> list[int]:
-    """Return the bytes of each record, but for a constant."""
-    sizes = list(map(len, batch.values))
+def _sizes(batch: Batch) -> Iterator[int]:
+    """Yield the bytes of each record, but for a constant."""
+    sizes: Iterator[int] = map(len, batch.values)
     if batch.keys is not None:
-        sizes = list(map(add, sizes, map(len, batch.keys)))
+        sizes = map(add, sizes, map(len, batch.keys))
     if batch.headers is not None:
-        of_headers = (sum(len(name) + len(text) for name, text in headers) for headers in batch.headers)
-        sizes = list(map(add, sizes, of_headers))
+        sizes = map(add, sizes, map(_bytes_of, batch.headers))
     return sizes
+
+
+def _bytes_of(headers: Headers) -> int:
+    return sum(len(name.encode()) + len(text) for name, text in headers)

@@ -18,6 +18,7 @@ from chaos.interleave.stage import Stage
 from chaos.interleave.turns import NoNotes, Turns
 from harness.fakes import FakeCheckpoints, FakeCheckpointTable, FakePartition, FakeSink
 from processor.csv_source import CsvSource
+from processor.encoded_rows import encoded_rows
 from processor.opening import Opening
 from processor.pace import Pace
 from processor.processor import CSVToKafkaProcessor
@@ -40,8 +41,10 @@ NOT_REMEMBERED = (
     FakePartition,
     FakeCheckpointTable,
 )
-# An iterator of C code says nothing, but how far it came shows in the generator that draws from it.
+# An iterator of C code says nothing, but how far it came shows in the generator that draws from it; and so does how far
+# the parser came, in the one that gathers its rows.
 ITERATORS: tuple[type, ...] = (map, type(iter(())), type(iter([])), type(iter(range(0))))
+PARSERS = (encoded_rows.__code__,)
 WALKED = (CSVToKafkaProcessor, Opening, FakeSink, FakeCheckpoints)
 ONLY_TOLD = frozenset({"wait_s", "began", "sent"})  # random or read off the clock, and good for a log line alone
 COUNTED = "_attempt"  # what matters is whether it is the first
@@ -101,6 +104,8 @@ class _Walk:
         return self._object(value)
 
     def _generator(self, generator: GeneratorType[object, object, object]) -> Hashable:
+        if generator.gi_code in PARSERS:
+            return generator.gi_code.co_qualname
         frame = generator.gi_frame
         return "exhausted" if frame is None else self.frame(frame)
 

@@ -96,6 +96,7 @@ class TestOnFakes:
 
 
 @pytest.mark.broker
+@pytest.mark.strike
 @pytest.mark.parametrize("client", CLIENTS)
 def test_all_parts_are_exact_after_kills_and_where_the_position_expired(world: World, client: Client) -> None:
     workload = stamped()
@@ -121,6 +122,7 @@ def test_all_parts_are_exact_after_kills_and_where_the_position_expired(world: W
 
 
 @pytest.mark.broker
+@pytest.mark.strike
 def test_at_least_once_repeats_whole_records_and_nothing_worse(world: World) -> None:
     workload = stamped()
     settings = {"CHECKPOINT_INTERVAL": str(INTERVAL_ROWS), "VALUE_FORMAT": "raw"}
@@ -132,6 +134,7 @@ def test_at_least_once_repeats_whole_records_and_nothing_worse(world: World) -> 
 
 
 @pytest.mark.broker
+@pytest.mark.strike
 def test_the_readmes_encoder_makes_every_value_exactly_once(world: World, tmp_path: Path) -> None:
     workload = stamped()
     settings = {

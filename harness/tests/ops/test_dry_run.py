@@ -256,8 +256,11 @@ def test_cells_that_are_no_timestamp_are_bad_rows_and_a_run_ends_likewise() -> N
     place = Place(b"id,at\n" + b"".join(rows), parts=RecordParts(("id",), position=True, timestamp="at"))
     code, said = place.dry()
     assert code == 5
-    assert "bad: row 1, bytes 19 to 26 of the object: 'soon' in column 'at' is no timestamp" in said
-    assert "bad: row 3, bytes 39 to 52 of the object: '2024-13-01' in column 'at' is no timestamp" in said
+    assert "bad: row 1, bytes 19 to 26 of the object: the cell in column 'at' is no timestamp: neither" in said
+    assert (
+        "bad: row 3, bytes 39 to 52 of the object: the cell in column 'at' is no timestamp: there is no such moment"
+        in said
+    )
     assert ": 5 rows, " in said
     assert place.real() == 5
     assert [(c.key, c.timestamp_ms) for _, c in place.partition.contents()] == [(b"1", 1_704_067_200_000)]
