@@ -34,8 +34,8 @@ def _sending(change: Callable[[Any, Batch], Batch]) -> Change:
 def takes_the_neighbours_key(original: Any) -> Any:
     """Gives each row but the last of a chunk the key of the row after it."""
 
-    def encoded_rows(*settings: Any, row: int) -> Iterator[Any]:
-        for encoded in original(*settings, row=row):
+    def encoded_rows(*settings: Any, **start: Any) -> Iterator[Any]:
+        for encoded in original(*settings, **start):
             keys = encoded.keys
             yield encoded if keys is None else replace(encoded, keys=[*keys[1:], keys[-1]])
 
@@ -51,8 +51,8 @@ def takes_the_neighbours_key(original: Any) -> Any:
 def numbers_rows_anew_after_a_resume(original: Any) -> Any:
     """Counts the rows of the headers from where it began to read, not from the object's start."""
 
-    def encoded_rows(*settings: Any, **_start: int) -> Any:
-        return original(*settings, row=0)
+    def encoded_rows(*settings: Any, **start: Any) -> Any:
+        return original(*settings, **(start | {"row": 0}))
 
     return encoded_rows
 

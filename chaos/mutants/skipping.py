@@ -9,6 +9,7 @@ from typing import Any
 from chaos.mutants.real import Real
 from chaos.mutants.registry import mutant
 from chaos.mutants.trials import Trial, spoiled
+from processor.encoded_rows import Encoded
 from processor.model import Fault
 
 PARTED = "processor.csv_source._parted"
@@ -21,13 +22,13 @@ def skips_the_row_behind_a_bad_one(original: Any) -> Any:
 
     def parted(encoded: Any, row: int) -> Iterator[Any]:
         behind = False
-        for values, ends, faults in original(encoded, row):
-            taken = int(behind and bool(values))
+        for rows, first, end, fault in original(encoded, row):
+            taken = int(behind and first < end)
             if taken:
-                yield [], [], [Fault(row, ends[0], ends[0], "behind a bad one")]
-            row += len(values) + len(faults)
-            behind = bool(faults) or (behind and not values)
-            yield values[taken:], ends[taken:], faults
+                yield rows, first, first, Fault(row, rows.ends[first], rows.ends[first], "behind a bad one")
+            row += end - first + (fault is not None)
+            behind = fault is not None or (behind and first == end)
+            yield rows, first + taken, end, fault
 
     return parted
 
@@ -37,9 +38,10 @@ def sends_bad_rows(original: Any) -> Any:
     """Sends a record in the place of each bad row, and counts it as a good one."""
 
     def parted(encoded: Any, row: int) -> Iterator[Any]:
-        for values, ends, faults in original(encoded, row):
-            told = [(fault.reason.encode(), fault.byte_end) for fault in faults]
-            yield [*values, *(value for value, _ in told)], [*ends, *(end for _, end in told)], []
+        for rows, first, end, fault in original(encoded, row):
+            yield rows, first, end, None
+            if fault is not None:
+                yield Encoded([fault.reason.encode()], [fault.byte_end], []), 0, 1, None
 
     return parted
 

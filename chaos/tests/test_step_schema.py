@@ -21,6 +21,7 @@ from harness.history import Attempt
 from harness.workload import Shape, generate
 from harness.world import World
 from processor.errors import ProcessorError
+from processor.model import BadRows
 from processor.ports import Step
 from processor.step_lines import LEVELS, StepLines
 
@@ -79,7 +80,7 @@ def test_page_knows_every_step_with_its_level_and_no_other() -> None:
 def test_every_step_there_is_comes_as_documented_on_fakes() -> None:
     job = FakeJob(CSV, faults=["sink.commit:2 fails before", "checkpoints.save:2 fails before"])
     seen = check(lines_of(job, stopped=True)) | check(lines_of(job))
-    assert seen == {step.value for step in Step} - {"rebuilt", "refused", "failed"}
+    assert seen == {step.value for step in Step} - {"rebuilt", "refused", "failed", "skipped"}
     killed = FakeJob(CSV, faults=["sink.send:3 crashes before"])
     seen |= check(lines_of(killed))
     killed.partition.expire_group_offsets()
@@ -88,6 +89,9 @@ def test_every_step_there_is_comes_as_documented_on_fakes() -> None:
     refused = FakeJob(CSV)
     refused.key = FakeKey(b"a,b\n1,2\n1,2,3\n")
     seen |= check(lines_of(refused))
+    skipping = FakeJob(CSV, bad_rows=BadRows.SKIP)
+    skipping.key = FakeKey(b"a,b\n1,2\n1,2,3\n3,4\n")
+    seen |= check(lines_of(skipping))
     assert seen == {step.value for step in Step}
 
 
@@ -117,7 +121,7 @@ def test_every_line_of_real_runs_is_as_documented(course: Course) -> None:
     assert course.run() == 0
     assert course.run(CSV_DELIMITER=";") == 6
     seen = set[str]().union(*(check(told(attempt)) for attempt in course.attempts))
-    assert seen == {step.value for step in Step} - {"rebuilt", "retrying", "failed"}
+    assert seen == {step.value for step in Step} - {"rebuilt", "retrying", "failed", "skipped"}
 
 
 @pytest.mark.broker

@@ -22,7 +22,7 @@ def test_all_steps_are_told_in_order() -> None:
 
 
 def test_quiet_lines_are_those_of_what_goes_wrong_and_of_the_end() -> None:
-    assert steps_told(quiet=True) == ["done", "retrying", "refused", "stopped", "failed"]
+    assert steps_told(quiet=True) == ["skipped", "done", "retrying", "refused", "stopped", "failed"]
 
 
 def test_quiet_lines_let_other_lines_through() -> None:
