@@ -243,3 +243,41 @@ class TestEncoder:
             assert error is not None
             assert ("empty" in error.what) == (column == "id")
             assert (error.row, sum(len(batch.values) for batch in seen)) == (2, 2)
+
+
+LINES = {"good": b"%d,2024-01-02\n", "ragged": b"%d\n", "no time": b"%d,never\n", "no encoding": b",2024-01-02\n"}
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 13, 65_536])
+@pytest.mark.parametrize("interval_rows", [1, 4, 100])
+def test_rows_without_timestamp_or_encoding_are_skipped_beside_those_that_are_no_csv(
+    interval_rows: int, chunk_bytes: int
+) -> None:
+    parts = RecordParts(("id",), position=True, timestamp="at")
+    for seed in range(60):
+        kinds = Random(seed).choices(tuple(LINES), weights=(2, 1, 1, 1), k=1 + seed % 20)
+        lines = [LINES[kind].replace(b"%d", b"%d" % row) for row, kind in enumerate(kinds)]
+        starts = [len(b"id,at\n") + len(b"".join(lines[:row])) for row in range(len(lines) + 1)]
+        good = [row for row, kind in enumerate(kinds) if kind == "good"]
+        source = source_of(
+            b"id,at\n" + b"".join(lines),
+            parts,
+            value_format=lengths,
+            interval_rows=interval_rows,
+            chunk_bytes=chunk_bytes,
+        )
+        source.describe(None)
+        for first in range(len(lines) + 1):  # wherever a run goes on
+            skipped = sum(row < first for row in range(len(lines)) if row not in good)
+            batches = list(source.batches(Position(first, starts[first], skipped), skip_bad_rows=True))
+            left = [row for row in good if row >= first]
+            assert [key for batch in batches for key in batch.keys or ()] == [b"%d" % row for row in left]
+            headers = [dict(said) for batch in batches for said in batch.headers or ()]
+            assert headers == [{"row": b"%d" % row, "byte_offset": b"%d" % starts[row]} for row in left]
+            assert sum(len(batch.timestamps_ms or ()) for batch in batches) == len(left)
+            faults = [fault for batch in batches for fault in batch.faults]
+            assert [fault.row for fault in faults] == [row for row in range(first, len(lines)) if row not in good]
+            assert all((f.byte_start, f.byte_end) == (starts[f.row], starts[f.row + 1]) for f in faults)
+            assert [row for batch in batches for row in batch.good_rows] == left
+            if batches:
+                assert batches[-1].end == Position(len(lines), starts[-1], len(lines) - len(good))
