@@ -112,7 +112,8 @@ class FakeJob:
     def run(self, notes: Notes, owner: str) -> CSVToKafkaProcessor:
         """Return a run that is ready to start."""
         stored = FakeObject(self.key, chunk_bytes=64, faults=self.faults)
-        settings = SinkSettings("fake:9092", "rows", 0, GROUP, self.delivery)
+        dead_letters = "bad" if self.bad_rows is BadRows.DEAD_LETTER else ""
+        settings = SinkSettings("fake:9092", "rows", 0, GROUP, self.delivery, dead_letter_topic=dead_letters)
         source = CsvSource(
             stored, url=self.key.url, value_format=ValueFormat.JSON, limits=self.limits, clock=lambda: 0.0
         )

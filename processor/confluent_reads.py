@@ -17,7 +17,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
+from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource, OffsetSpec, ResourceType
 
 from processor import group_offset
 from processor.bounded import insisted
@@ -42,8 +42,6 @@ UNKNOWN_TOPIC = frozenset({
     KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION,
     KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
 })  # fmt: skip
-
-
 # librdkafka calls only some of these retriable; each is over within moments of a start or an election.
 PASSING = frozenset({
     KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -200,11 +198,12 @@ class ConfluentReads:
             self._group = Consumer({**self._connection(), **chosen})
         return self._group
 
-    def _topic_facts(self, admin: AdminClient) -> TopicFacts:
-        name = self._settings.topic
+    def _topic_facts(self, admin: AdminClient, *, name: str = "") -> TopicFacts:
+        name = name or self._settings.topic
         cluster_id = str(_result(admin.describe_cluster(request_timeout=_a_try_s())).cluster_id)
         try:
-            asked = admin.describe_topics(TopicCollection([name]), request_timeout=_a_try_s())
+            collection, timeout_s = TopicCollection([name]), _a_try_s()
+            asked = admin.describe_topics(collection, include_authorized_operations=True, request_timeout=timeout_s)
             found = _result(asked[name])
         except KafkaException as error:
             if error.args[0].code() in UNKNOWN_TOPIC:
@@ -218,6 +217,7 @@ class ConfluentReads:
             frozenset(partition.id for partition in found.partitions),
             configs["cleanup.policy"].value,
             int(configs["max.message.bytes"].value),
+            AclOperation.WRITE in (found.authorized_operations or ()),
         )
 
     def _ask(self, question: Callable[[AdminClient], T]) -> T:

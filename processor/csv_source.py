@@ -20,9 +20,9 @@ from processor.ports import ObjectBytes
 class BatchLimits:
     """A batch ends at the first of these: rows, bytes of encoded values, seconds since its first byte was asked for.
 
-    Skipped rows are counted as rows, so that the position moves behind them as often. The row that reaches
-    `batch_bytes` still belongs to the batch, so one batch holds less than `batch_bytes + ` one encoded row. Seconds are
-    looked at once for each chunk that arrives.
+    Skipped rows count as rows, so that the position moves behind them as often, and what is kept of them as values. The
+    row that reaches `batch_bytes` still belongs to the batch, so one batch holds less than `batch_bytes + ` one encoded
+    row. Seconds are looked at once for each chunk that arrives.
     """
 
     interval_rows: int = 10_000
@@ -79,7 +79,9 @@ class CsvSource:
         first_row_byte = (size_bytes or 0) if self._header is None else self._header.end_byte
         return SourceObject(self._url, found, size_bytes, first_row_byte)
 
-    def batches(self, start: Position, *, scale: float = 1.0, skip_bad_rows: bool = False) -> Iterator[Batch]:
+    def batches(
+        self, start: Position, *, scale: float = 1.0, skip_bad_rows: bool = False, kept_bytes: int = 0
+    ) -> Iterator[Batch]:
         """Yield the rows from `start` on as batches; see `ports.Source`."""
         if not self._described:
             raise RuntimeError("batches before describe")
@@ -95,6 +97,7 @@ class CsvSource:
             dialect=self._dialect,
             native=native,
             skip=skip_bad_rows,
+            kept_bytes=kept_bytes,
         )
         encode = _encoder(self._format, self._header.names)
         encoded = ((*encode(slab), slab.faults) for slab in slabs)
@@ -165,6 +168,7 @@ def _gather(
                     taken += count
                 else:
                     gathered.faults.append(faults.pop())
+                    gathered.size_bytes += len(gathered.faults[-1].raw)
                 if _full(gathered, limits, clock):
                     batch = gathered.batch()
                     gathered = _Gathered(batch.end, clock())

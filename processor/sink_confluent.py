@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -11,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 from processor import group_offset
 from processor.bounded import bounded
 from processor.confluent_reads import READ_TIMEOUT_S, ConfluentReads
+from processor.dead_letters import PARTITION, headers_of, require_dead_letters
 from processor.model import (
     FENCE_TIMEOUT_S,
     LINGER_MS,
@@ -18,6 +21,7 @@ from processor.model import (
     Batch,
     CommittedPosition,
     Delivery,
+    Destination,
     SinkSettings,
 )
 from processor.topic_rules import RECORD_OVERHEAD_BYTES, refuse_large
@@ -37,6 +41,13 @@ class ConfluentSink(ConfluentReads):
         super().__init__(settings)
         self._producer: Producer | None = None
         self._in_transaction = False
+
+    def describe(self) -> Destination:
+        """Check the topic, and that of bad rows; see `ports.Sink`."""
+        destination = super().describe()
+        if topic := self._settings.dead_letter_topic:
+            require_dead_letters(self._ask(partial(self._topic_facts, name=topic)), topic)
+        return destination
 
     def fence(self) -> None:
         """Make a new producer and shut out the earlier ones; see `ports.Sink`."""
@@ -106,8 +117,6 @@ class ConfluentSink(ConfluentReads):
 
     def _send(self, batch: Batch) -> int | None:
         producer = self._open_transaction()
-        if not batch.values:
-            return None
         failures: list[KafkaError] = []
         last: list[Message] = []
 
@@ -115,6 +124,10 @@ class ConfluentSink(ConfluentReads):
             if error is not None:
                 failures.append(error)
 
+        if self._settings.dead_letter_topic:
+            self._queue_dead_letters(producer, batch, delivered)
+        if not batch.values:
+            return self._flushed(producer, failures)
         messages: list[dict[str, Any]] = [{"value": value} for value in batch.values]
         messages[-1]["callback"] = lambda _error, message: last.append(message)
         # A record that fails makes the transaction fail, so only at-least-once has to look at each: a callback takes
@@ -123,13 +136,28 @@ class ConfluentSink(ConfluentReads):
         queued = producer.produce_batch(self._settings.topic, messages, partition=self._settings.partition, **each)
         if queued < len(messages):
             raise KafkaException(next(message["_error"] for message in messages if "_error" in message))
-        left = _flush_while_it_moves(producer)
-        error = failures[0] if failures else last[0].error() if last else None
-        if left or error is not None or not last:
-            raise KafkaException(error or KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
+        self._flushed(producer, failures)
+        if not last or last[0].error() is not None:
+            raise KafkaException(last[0].error() if last else KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
         offset = last[0].offset()
         # Unknown (negative) where the broker had the batch already and said so to a resent request.
         return None if offset is None or offset < 0 else int(offset) + 1
+
+    def _queue_dead_letters(
+        self, producer: Producer, batch: Batch, delivered: Callable[[KafkaError | None, Message], None]
+    ) -> None:
+        for fault in batch.faults:  # one by one: `produce_batch` drops headers
+            headers = headers_of(fault, self._settings)
+            producer.produce(
+                self._settings.dead_letter_topic, fault.raw, partition=PARTITION, headers=headers, on_delivery=delivered
+            )
+
+    @staticmethod
+    def _flushed(producer: Producer, failures: list[KafkaError]) -> None:
+        """Wait for all acknowledgements. Raises KafkaException."""
+        left = _flush_while_it_moves(producer)
+        if left or failures:
+            raise KafkaException(failures[0] if failures else KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
 
     def _producer_settings(self) -> dict[str, Any]:
         settings = self._settings

@@ -19,6 +19,7 @@ class TopicFacts:
     partitions: frozenset[int]
     cleanup_policy: str
     max_message_bytes: int
+    may_write: bool = True
 
 
 def require_topic(facts: TopicFacts, settings: SinkSettings) -> None:

@@ -26,6 +26,19 @@ class SinkWorld(ABC):
     def read(self, *, committed: bool) -> list[bytes]:
         """Return the values that an independent reader sees, from the first to the (last stable) end."""
 
+    @property
+    @abstractmethod
+    def bad_topic(self) -> str:
+        """A topic for bad rows."""
+
+    @abstractmethod
+    def configure_bad_topic(self, setting: str, value: str) -> None:
+        """Set one of the settings of `bad_topic`."""
+
+    @abstractmethod
+    def dead_letters(self) -> list[tuple[bytes, dict[str, bytes]]]:
+        """Return value and headers of what a committed reader sees in `bad_topic`."""
+
     @abstractmethod
     def reset_group(self, offset: int, metadata: str) -> None:
         """Set the job's group offset outside any transaction, as an operator's tool does."""
@@ -90,6 +103,18 @@ class FakeSinkWorld(SinkWorld):
     def read(self, *, committed: bool) -> list[bytes]:
         records = self.partition.committed() if committed else self.partition.uncommitted()
         return [value for _, value in records]
+
+    @property
+    def bad_topic(self) -> str:
+        return "bad"
+
+    def configure_bad_topic(self, setting: str, value: str) -> None:
+        facts = self.partition.bad_topic
+        name = {"cleanup.policy": "cleanup_policy", "max.message.bytes": "max_message_bytes"}[setting]
+        self.partition.bad_topic = replace(facts, **{name: type(getattr(facts, name))(value)})
+
+    def dead_letters(self) -> list[tuple[bytes, dict[str, bytes]]]:
+        return [(letter.value, dict(letter.headers)) for letter in self.partition.dead_letters]
 
     def reset_group(self, offset: int, metadata: str) -> None:
         self.partition.reset_group(self.settings.transactional_id, offset, metadata)
