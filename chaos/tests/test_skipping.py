@@ -97,10 +97,14 @@ def test_expired_position_is_rebuilt_past_skipped_rows_wherever_the_run_died(*, 
         require_valid(job, fault)
 
 
-def test_last_record_is_looked_for_behind_batches_of_skipped_rows_too() -> None:
+@pytest.mark.parametrize("deaths", ["one", "one at each commit"])
+def test_last_record_is_looked_for_behind_batches_of_skipped_rows_too(deaths: str) -> None:
     for commits in range(1, 11):
-        job = job_of(None, f"sink.commit:{commits} crashes after")
-        job.attempt()
+        job = job_of(
+            None, *(f"sink.commit:{n} crashes after" for n in range(1 if deaths != "one" else commits, commits + 1))
+        )
+        while not job.faults.struck or job.faults.missed:
+            job.attempt()
         last = max(offset for offset, _ in job.partition.committed())
         assert position_of(job).last_offset == last
         markers = [entry.offset for entry in job.partition.entries() if entry.marker and entry.offset < last]

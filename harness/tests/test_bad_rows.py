@@ -222,6 +222,13 @@ def test_comment_longer_than_any_row_is_no_row_and_no_part_of_one(chunk_bytes: i
     assert [cells for slab in slabs for cells in slab.rows()] == [["1", "2"], ["3", "4\n"]]
 
 
+def test_comments_before_a_row_of_several_lines_are_no_part_of_its_length() -> None:
+    body = b"#" * 9 + b"\n" + b"#" * 9 + b'\n1,"2\n3\n4\n5"\n6,7\n'
+    for chunk_bytes in every_chunk_size(body):
+        rows, _ = read(cut(body, chunk_bytes), most=14, dialect=Dialect(comment="#"))
+        assert [row.cells for row in rows] == [("1", "2\n3\n4\n5"), ("6", "7")], chunk_bytes
+
+
 DIALECTS = {
     "escape": (Dialect(escape="\\"), b'1,x\\\r\n3,4\n"5\\\n', [None, ("3", "4"), None]),
     "escaped_line_end": (Dialect(quote=None, escape="\\"), b"1,x\\\ny,z\n3,4\n", [None, ("3", "4")]),
