@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate, chain
 
 from processor.careful_rows import Slab
@@ -99,8 +100,7 @@ class CsvSource:
             skip=skip_bad_rows,
             kept_bytes=kept_bytes,
         )
-        encode = _encoder(self._format, self._header.names)
-        encoded = ((*encode(slab), slab.faults) for slab in slabs)
+        encoded = map(partial(_with_faults, _encoder(self._format, self._header.names)), slabs)
         return _gather(_parted(encoded, start.row), start, self._limits.scaled(scale), self._clock)
 
     def _bytes_from(self, byte_offset: int) -> Iterator[bytes]:
@@ -200,6 +200,12 @@ def _room(gathered: _Gathered, limits: BatchLimits, values: list[bytes], taken: 
     totals = accumulate(sizes, initial=gathered.size_bytes)
     next(totals)  # without any of them
     return next((count, total) for count, total in enumerate(totals, start=1) if total >= limits.batch_bytes)
+
+
+def _with_faults(
+    encode: Callable[[Slab], tuple[list[bytes], list[int]]], slab: Slab
+) -> tuple[list[bytes], list[int], list[Fault]]:
+    return *encode(slab), slab.faults
 
 
 def _encoder(value_format: ValueFormat, names: tuple[str, ...]) -> Callable[[Slab], tuple[list[bytes], list[int]]]:

@@ -83,7 +83,7 @@ MISTAKES = {
     "Latin-1 taken for UTF-8": Mistake(5, "not UTF-8", csv="a,b\n1,é\n".encode("latin-1")),
     "two headers of one name": Mistake(5, "'a' stands twice", csv=b"a,b,a\n1,2,3\n"),
     "a header without a name": Mistake(5, "column 2 has no name", csv=b"a,,c\n1,2,3\n"),
-    "a quote that never closes": Mistake(5, "row 0, bytes 4 to 10", csv=b'a,b\n"1,2\n3'),
+    "a quote that never closes": Mistake(5, "row 0, bytes 4 to 9", csv=b'a,b\n"1,2\n3'),
     "a ragged first row": Mistake(5, "3 cells where the header has 2", csv=b"a,b\n1,2,3\n"),
     "text after a quote": Mistake(5, "row 0", csv=b'a,b\n"1"x,2\n'),
 }
