@@ -117,7 +117,8 @@ class FakeJob:
         """Return a run that is ready to start."""
         stored = FakeObject(self.key, chunk_bytes=64, faults=self.faults)
         parts = RecordParts(self.rule.key, self.rule.position, self.rule.timestamp)
-        settings = SinkSettings("fake:9092", "rows", 0, GROUP, self.delivery, parts=parts)
+        letters = "bad" if self.bad_rows is BadRows.DEAD_LETTER else ""
+        settings = SinkSettings("fake:9092", "rows", 0, GROUP, self.delivery, parts=parts, dead_letter_topic=letters)
         source = CsvSource(
             stored,
             url=self.key.url,

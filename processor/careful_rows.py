@@ -67,13 +67,14 @@ def parse_row_by_row(
     max_row_bytes: int,
     dialect: Dialect,
     skip: bool,
+    kept_bytes: int,
     held_bytes: int,
     final: bool,
 ) -> tuple[Slab, Fault | None, int]:
     """Parse anything, stopping before the first row that does not end in `whole`, or is bad and not to be skipped.
 
-    `held_bytes` are at hand from the start of `whole` on. Where no width is known yet the first row is the header, and
-    it stops after that.
+    `held_bytes` are at hand from the start of `whole` on; `kept_bytes` of a bad row stay with its fault. Where no width
+    is known yet the first row is the header, and it stops after that.
     """
     line_ends = [0, *accumulate(map(len, io.BytesIO(whole)))]
     # Bytes that the encoding does not have become lone surrogates: they never look like a quote, delimiter or line end,
@@ -101,7 +102,8 @@ def parse_row_by_row(
         else:
             reason = _fault_of(row_bytes, cells, width=width, dialect=dialect)
         if reason:
-            fault = Fault(row + len(slab.ends) + len(slab.faults), base + start, base + end, reason)
+            raw = whole[start : min(end, start + kept_bytes)]
+            fault = Fault(row + len(slab.ends) + len(slab.faults), base + start, base + end, reason, raw)
             if not skip:
                 return slab, fault, done
             slab.faults.append(fault)

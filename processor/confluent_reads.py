@@ -18,7 +18,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
+from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource, OffsetSpec, ResourceType
 
 from processor import group_offset
 from processor.bounded import insisted
@@ -187,11 +187,12 @@ class ConfluentReads:
             self._group = Consumer({**self._connection(), **chosen})
         return self._group
 
-    def _topic_facts(self, admin: AdminClient) -> TopicFacts:
-        name = self._settings.topic
+    def _topic_facts(self, admin: AdminClient, *, name: str = "") -> TopicFacts:
+        name = name or self._settings.topic
         cluster_id = str(_result(admin.describe_cluster(request_timeout=_a_try_s())).cluster_id)
         try:
-            asked = admin.describe_topics(TopicCollection([name]), request_timeout=_a_try_s())
+            collection, timeout_s = TopicCollection([name]), _a_try_s()
+            asked = admin.describe_topics(collection, include_authorized_operations=True, request_timeout=timeout_s)
             found = _result(asked[name])
         except KafkaException as error:
             if error.args[0].code() in UNKNOWN_TOPIC:
@@ -206,6 +207,7 @@ class ConfluentReads:
             configs["cleanup.policy"].value,
             int(configs["max.message.bytes"].value),
             configs["message.timestamp.type"].value,
+            AclOperation.WRITE in (found.authorized_operations or ()),
         )
 
     def _ask(self, question: Callable[[AdminClient], T]) -> T:

@@ -80,15 +80,19 @@ def read_rows(
     dialect: Dialect = RFC4180,
     native: Native | None = None,
     skip: bool = False,
+    kept_bytes: int = 0,
 ) -> Iterator[Slab]:
     """Yield the rows of `chunks`, which start at `byte_offset` of the object with row number `row`.
 
     A header has no number and gives the width: where both are None, each slab is one row. `native` is asked first for
     each run of whole lines. Every row before a bad one has been yielded when BadRow is raised; with `skip` none is, and
-    bad rows are told in `Slab.faults`. At most `max_row_bytes` plus one chunk, or twice the longest row, is held in
-    memory, whatever a bad row's length.
+    bad rows are told in `Slab.faults`, with `kept_bytes` of each at most. At most `max_row_bytes` plus one chunk, or
+    twice the longest row, is held in memory, whatever a bad row's length.
     """
-    parse = partial(_parse, width=width, max_row_bytes=max_row_bytes, dialect=dialect, native=native, skip=skip)
+    careful = partial(
+        parse_row_by_row, width=width, max_row_bytes=max_row_bytes, dialect=dialect, skip=skip, kept_bytes=kept_bytes
+    )
+    parse = partial(_parse, careful, width=width, max_row_bytes=max_row_bytes, dialect=dialect, native=native)
     pieces = _Pieces(chunks, max_row_bytes)
     final = False
     while not final:
@@ -103,9 +107,10 @@ def read_rows(
             fault = Fault(row or 0, byte_offset, byte_offset + len(pieces.unparsed), too_long(max_row_bytes))
             comment = dialect.comment is not None and pieces.unparsed.startswith(dialect.comment.encode())
             if skip or comment:
-                byte_offset += pieces.pass_line()
+                passed, raw = pieces.pass_line(kept_bytes)
+                byte_offset += passed
                 if not comment:
-                    yield Slab([], [], [], b"", byte_offset, faults=[replace(fault, byte_end=byte_offset)])
+                    yield Slab([], [], [], b"", byte_offset, faults=[replace(fault, byte_end=byte_offset, raw=raw)])
                     row = None if row is None else row + 1
                 continue
         if fault is not None:
@@ -144,21 +149,28 @@ class _Pieces:
                 return b"".join(held), False
         return b"".join(held), True
 
-    def pass_line(self) -> int:
-        """Pass over the rest of the line that `unparsed` begins with; return its bytes. Holds one chunk at a time."""
-        passed, chunk = 0, self.unparsed
-        while (line_feed := chunk.find(LINE_FEED)) < 0:
-            passed += len(chunk)
-            following = next(self._chunks, None)
-            if following is None:
-                self.unparsed = b""
-                return passed
-            chunk = following
-        self.unparsed = chunk[line_feed + 1 :]
-        return passed + line_feed + 1
+    def pass_line(self, kept_bytes: int) -> tuple[int, bytes]:
+        """Pass over the rest of the line that `unparsed` begins with; return its bytes, and the first of them.
+
+        Holds one chunk at a time.
+        """
+        passed, kept = 0, b""
+        chunk: bytes | None = self.unparsed
+        while chunk is not None:
+            end = chunk.find(LINE_FEED) + 1
+            line = chunk[:end] if end else chunk
+            kept += line[: kept_bytes - len(kept)]
+            passed += len(line)
+            if end:
+                self.unparsed = chunk[end:]
+                return passed, kept
+            chunk = next(self._chunks, None)
+        self.unparsed = b""
+        return passed, kept
 
 
 def _parse(
+    careful: Callable[..., tuple[Slab, Fault | None, int]],
     buffer: bytes,
     *,
     base: int,
@@ -167,7 +179,6 @@ def _parse(
     max_row_bytes: int,
     dialect: Dialect,
     native: Native | None,
-    skip: bool,
     final: bool,
 ) -> tuple[Slab, Fault | None, int]:
     """Parse the whole rows at the start of `buffer`; return them, the fault after them, and the bytes used."""
@@ -176,17 +187,7 @@ def _parse(
         slab = _parse_plain(whole, base=base, width=width, dialect=dialect, native=native)
         if slab is not None:
             return slab, None, len(whole)
-    return parse_row_by_row(
-        whole,
-        base=base,
-        row=row,
-        width=width,
-        max_row_bytes=max_row_bytes,
-        dialect=dialect,
-        skip=skip,
-        held_bytes=len(buffer),
-        final=final,
-    )
+    return careful(whole, base=base, row=row, held_bytes=len(buffer), final=final)
 
 
 def _parse_plain(whole: bytes, *, base: int, width: int, dialect: Dialect, native: Native | None) -> Slab | None:

@@ -23,9 +23,9 @@ from processor.record_parts import Headers, RecordParts
 class BatchLimits:
     """A batch ends at the first of these: rows, bytes of encoded values, seconds since its first byte was asked for.
 
-    Skipped rows are counted as rows, so that the position moves behind them as often. The row that reaches
-    `batch_bytes` still belongs to the batch, so one batch holds less than `batch_bytes + ` one encoded row. Seconds are
-    looked at once for each chunk that arrives.
+    Skipped rows count as rows, so that the position moves behind them as often, and what is kept of them as values. The
+    row that reaches `batch_bytes` still belongs to the batch, so one batch holds less than `batch_bytes + ` one encoded
+    row. Seconds are looked at once for each chunk that arrives.
     """
 
     interval_rows: int = 10_000
@@ -90,7 +90,9 @@ class CsvSource:
         first_row_byte = (size_bytes or 0) if self._header is None else self._header.end_byte
         return SourceObject(self._url, found, size_bytes, first_row_byte)
 
-    def batches(self, start: Position, *, scale: float = 1.0, skip_bad_rows: bool = False) -> Iterator[Batch]:
+    def batches(
+        self, start: Position, *, scale: float = 1.0, skip_bad_rows: bool = False, kept_bytes: int = 0
+    ) -> Iterator[Batch]:
         """Yield the rows from `start` on as batches; see `ports.Source`."""
         if not self._described:
             raise RuntimeError("batches before describe")
@@ -106,9 +108,12 @@ class CsvSource:
             dialect=self._dialect,
             native=self._native_rows(names),
             skip=skip_bad_rows,
+            kept_bytes=kept_bytes,
         )
         encode = _encoder(self._format, names)
-        encoded = encoded_rows(slabs, encode, self._parts, names, row=start.row, skip=skip_bad_rows)
+        encoded = encoded_rows(
+            slabs, encode, self._parts, names, row=start.row, skip=skip_bad_rows, kept_bytes=kept_bytes
+        )
         return _gather(_parted(encoded, start.row), start, self._limits.scaled(scale), self._clock)
 
     def _native_rows(self, names: tuple[str, ...]) -> Native | None:
@@ -205,6 +210,7 @@ def _gather(
                     taken += count
                 elif bad is not None:
                     gathered.faults.append(bad)
+                    gathered.size_bytes += len(bad.raw)
                     bad = None
                 if _full(gathered, limits, clock):
                     batch = gathered.batch()

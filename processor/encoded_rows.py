@@ -47,16 +47,17 @@ def encoded_rows(
     *,
     row: int,
     skip: bool = False,
+    kept_bytes: int = 0,
 ) -> Iterator[Encoded]:
     """Yield the records of `slabs`, which begin at row number `row`.
 
     A row without a timestamp or an encoding is a bad row: BadRow is raised, after every row before it; with `skip` it
-    is one of the faults.
+    is one of the faults, with `kept_bytes` of it at most.
     """
     time_column = names.index(parts.timestamp) if parts.timestamp else None
     key_columns = [names.index(column) for column in parts.key]
     for slab in slabs:
-        sieve = _Sieve(slab, row, skip=skip)
+        sieve = _Sieve(slab, row, skip=skip, kept_bytes=kept_bytes)
         row += len(slab.ends) + len(slab.faults)
         if time_column is not None:
             sieve.take_times(_column(sieve.slab, time_column, len(names)), parts.timestamp)
@@ -77,7 +78,7 @@ class _Sieve:
     With `skip` these become faults, and the others stay; without, the rows before the first of them stay.
     """
 
-    def __init__(self, slab: Slab, row: int, *, skip: bool) -> None:
+    def __init__(self, slab: Slab, row: int, *, skip: bool, kept_bytes: int) -> None:
         self.slab = slab
         self.faults = list(slab.faults)
         self.stopped_by: Fault | None = None
@@ -86,6 +87,7 @@ class _Sieve:
         numbers = range(row, row + len(slab.ends) + len(bad))
         self.numbers: Sequence[int] = [number for number in numbers if number not in bad] if bad else numbers
         self._skip = skip
+        self._kept_bytes = kept_bytes
 
     def take_times(self, cells: list[str], column: str) -> None:
         """Take each row's moment from its cell."""
@@ -128,7 +130,7 @@ class _Sieve:
         if not wrong:
             return
         slab, numbers, times_ms = self.slab, self.numbers, self.times_ms
-        faults = [Fault(numbers[i], slab.starts[i], slab.ends[i], why) for i, why in wrong.items()]
+        faults = [self._fault(i, why) for i, why in wrong.items()]
         if self._skip:
             self.faults = sorted([*self.faults, *faults], key=lambda fault: fault.row)
             stay = [i for i in range(len(slab.ends)) if i not in wrong]
@@ -138,6 +140,12 @@ class _Sieve:
         self.slab = _only(slab, stay)
         self.numbers = [numbers[i] for i in stay]
         self.times_ms = None if times_ms is None else [times_ms[i] for i in stay]
+
+    def _fault(self, i: int, why: str) -> Fault:
+        start, end = self.slab.starts[i], self.slab.ends[i]
+        first = start - self.slab.base
+        raw = self.slab.lines[first : first + min(end - start, self._kept_bytes)]
+        return Fault(self.numbers[i], start, end, why, raw)
 
 
 def _column(slab: Slab, number: int, width: int) -> list[str]:

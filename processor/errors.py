@@ -93,8 +93,8 @@ class BadRow(ProcessorError):
         place = "header" if row is None else f"row {row}"
         super().__init__(
             f"{place}, bytes {byte_start} to {byte_end} of the object: {reason}",
-            hint="the rows before it are committed; --on-bad-row=skip goes on behind it, or mend the object under a new"
-            " key and start a new job"
+            hint="the rows before it are committed; go on behind it with --on-bad-row=skip or dead-letter, or mend the"
+            " object under a new key and start a new job"
             if row is not None
             else "mend the object's first row; nothing was sent",
         )

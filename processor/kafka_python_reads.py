@@ -8,6 +8,7 @@ import time
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
@@ -16,6 +17,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
 
 from processor import group_offset
 from processor.bounded import bounded, insisted
+from processor.dead_letters import require_dead_letters
 from processor.errors import AccessDenied, ProcessorError, RecordTooLarge, SinkFailed, SinkFenced
 from processor.model import CommittedPosition, Destination, ForeignPosition, PartitionBounds, SinkSettings
 from processor.topic_rules import TopicFacts, invalid_timestamp, require_topic
@@ -54,6 +56,10 @@ class KafkaPythonReads:
             raise explain(failure, self._settings) from failure
         require_topic(facts, self._settings)
         self._largest_record_bytes = facts.max_message_bytes
+        if topic := self._settings.dead_letter_topic:
+            require_dead_letters(
+                self._ask(partial(self._topic_facts, name=topic), "the dead-letter topic's description"), topic
+            )
         return Destination(facts.cluster_id, facts.topic_id, self._settings.partition)
 
     def position(self) -> CommittedPosition | ForeignPosition | None:
@@ -151,8 +157,8 @@ class KafkaPythonReads:
         consumer.seek(self._partition, start_offset)
         return consumer
 
-    def _topic_facts(self, admin: KafkaAdminClient) -> TopicFacts:
-        name = self._settings.topic
+    def _topic_facts(self, admin: KafkaAdminClient, *, name: str = "") -> TopicFacts:
+        name = name or self._settings.topic
         found = next(iter(admin.describe_topics([name])), None)
         cluster_id = str(admin.describe_cluster()["cluster_id"])
         error = kafka_errors.for_code(found["error_code"]) if found else kafka_errors.UnknownTopicOrPartitionError
@@ -172,6 +178,7 @@ class KafkaPythonReads:
             str(configs["cleanup.policy"]["value"]),
             int(configs["max.message.bytes"]["value"]),
             str(configs["message.timestamp.type"]["value"]),
+            "WRITE" in (found["authorized_operations"] or ()),
         )
 
     def _ask(self, question: Callable[[KafkaAdminClient], T], what: str) -> T:

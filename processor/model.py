@@ -26,10 +26,11 @@ class ValueFormat(StrEnum):
 
 
 class BadRows(StrEnum):
-    """What becomes of a bad row: it ends the run, or it is skipped and counted."""
+    """What becomes of a bad row: it ends the run; it is skipped and counted; or that, and sent to another topic."""
 
     FAIL = "fail"
     SKIP = "skip"
+    DEAD_LETTER = "dead-letter"
 
 
 class Status(StrEnum):
@@ -101,12 +102,16 @@ class SourceObject:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A bad row, and why it is one. Its bytes are [byte_start, byte_end), where the next row or blank lines begin."""
+    """A bad row, and why it is one. Its bytes are [byte_start, byte_end), where the next row or blank lines begin.
+
+    `raw` are the first of them, as many as are kept.
+    """
 
     row: int
     byte_start: int
     byte_end: int
     reason: str
+    raw: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +304,7 @@ class SinkSettings:
     transaction_timeout_ms: int = 60_000
     security: Security = Security()  # noqa: RUF009  # frozen
     parts: RecordParts = RecordParts()  # noqa: RUF009  # frozen
+    dead_letter_topic: str = ""  # where skipped rows go, if anywhere
 
     def __post_init__(self) -> None:
         _require(

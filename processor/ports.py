@@ -80,15 +80,17 @@ class Source(Protocol):
         a prefix), BadRow (the header breaks a rule), SourceUnavailable.
         """
 
-    def batches(self, start: Position, *, scale: float = 1.0, skip_bad_rows: bool = False) -> Iterator[Batch]:
+    def batches(
+        self, start: Position, *, scale: float = 1.0, skip_bad_rows: bool = False, kept_bytes: int = 0
+    ) -> Iterator[Batch]:
         """Yield the rows from `start` on, each row once, in file order, consecutive batches without a gap.
 
         A batch holds at least one row and ends at the row, byte or time limit, whichever is first; `scale` in (0, 1]
         shrinks the row and byte limits. The bytes before `start.byte_offset` are not read again. An object without
         further rows yields nothing. Before BadRow is raised, every row before the bad one has been yielded.
 
-        With `skip_bad_rows` bad rows are in their batch's `faults`, and may be all of it. Which rows are bad, and where
-        they end, depends on the bytes from their start on alone.
+        With `skip_bad_rows` bad rows are in their batch's `faults`, `kept_bytes` of each with them, and may be all of
+        it. Which rows are bad, and where they end, depends on the bytes from their start on alone.
 
         Raises BadRow, SourceChanged (the bytes are no longer there), SourceUnavailable.
         """
@@ -135,7 +137,9 @@ class Sink(Protocol):
     def send(self, batch: Batch) -> int | None:
         """Write the batch's records in order; return the offset after the last one, None where it is not known.
 
-        On return all of them are acknowledged by the partition's leader and its in-sync replicas. In exactly-once
+        With a `dead_letter_topic` the batch's faults are written there, in order and in the same transaction.
+
+        On return all of them are acknowledged by their partition's leader and its in-sync replicas. In exactly-once
         no committed reader sees them yet; in at-least-once everyone does. The first send after a fence or a commit
         opens a transaction. After an error any number of the records, in order from the first, may be in the log.
         """

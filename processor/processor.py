@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing
-from dataclasses import asdict
 from typing import Any
 
+from processor.dead_letters import KEPT_BYTES
 from processor.errors import (
     AttemptsUsedUp,
     CheckpointUnavailable,
@@ -30,6 +30,7 @@ from processor.stop import Clock, StopSignal
 RETRY_WAITS_S = (1.0, 4.0, 16.0, 30.0, 60.0)
 SMALLEST_SCALE = 1 / 64
 NAMED_FAULTS = 10  # of a batch, in its one line about skipped rows
+TOLD = ("row", "byte_start", "byte_end", "reason")  # of each
 
 
 class CSVToKafkaProcessor:
@@ -61,7 +62,7 @@ class CSVToKafkaProcessor:
         self._clock = clock or Clock(self._stop)
         self._opening = Opening(source, sink, checkpoints, rules, self._clock)
         self._saving = saving if self._opening.exactly_once else in_turn
-        self._skip_bad_rows = rules.bad_rows is not BadRows.FAIL
+        self._bad_rows = rules.bad_rows
         self._scale = 1.0
         self._failures = 0  # in a row, without a committed row between them
         self._attempt = 0
@@ -99,7 +100,9 @@ class CSVToKafkaProcessor:
     def _transfer(self, start: Position) -> Position:
         """The loop: read, send, commit, save. Returns the position after the last row."""
         reached = start
-        batches = self._source.batches(start, scale=self._scale, skip_bad_rows=self._skip_bad_rows)
+        skip = self._bad_rows is not BadRows.FAIL
+        kept_bytes = KEPT_BYTES if self._bad_rows is BadRows.DEAD_LETTER else 0
+        batches = self._source.batches(start, scale=self._scale, skip_bad_rows=skip, kept_bytes=kept_bytes)
         read = self._read_ahead(batches, self._stop.check)
         with closing(read), self._saving(self._save) as save:
             for batch in read:
@@ -158,7 +161,7 @@ class CSVToKafkaProcessor:
             commit_ms=round((self._clock.now() - sent) * 1000, 1),
         )
         if batch.faults:
-            first = [asdict(fault) for fault in batch.faults[:NAMED_FAULTS]]
+            first = [{name: getattr(fault, name) for name in TOLD} for fault in batch.faults[:NAMED_FAULTS]]
             self._tell(Step.SKIPPED, batch.end, rows=len(batch.faults), first=first)
         return next_offset
 

@@ -237,8 +237,13 @@ SETTINGS = (
     ),
     Setting(
         "--on-bad-row", "ON_BAD_ROW", str, "fail",
-        "`fail`: commit the rows before it, then exit 5; `skip`: send nothing of it, count it, go on behind it",
-        ("fail", "skip"),
+        "`fail`: commit the rows before it, then exit 5; `skip`: send nothing of it, count it, go on behind it; "
+        "`dead-letter`: that, and send it to `--dead-letter-topic`",
+        ("fail", "skip", "dead-letter"),
+    ),
+    Setting(
+        "--dead-letter-topic", "DEAD_LETTER_TOPIC", _name, None,
+        "another topic, to whose partition 0 bad rows go with `dead-letter`, in the same transaction", absent="none",
     ),
     Setting(
         "--security-protocol", "KAFKA_SECURITY_PROTOCOL", str, PROTOCOLS[0],
@@ -349,6 +354,7 @@ def add_flags(
 def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
     """Take each setting from its flag, else its variable, else its default. Raises BadSetting."""
     chosen = {setting.name: _value(setting, flags.get(setting.name), environment) for setting in SETTINGS}
+    bad_rows = BadRows(chosen["on_bad_row"])
     job_id = chosen["job_id"] or derive_job_id(chosen["source"], chosen["topic"], chosen["partition"])
     if chosen["max_row_bytes"] > 1024 * MIB:
         raise BadSetting("--max-row-bytes is over 1 GiB", hint="a row must fit into memory several times")
@@ -367,7 +373,7 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Set
             chosen["max_row_bytes"],
         ),
         dialect=_dialect(chosen),
-        bad_rows=BadRows(chosen["on_bad_row"]),
+        bad_rows=bad_rows,
         rows_per_s=rows_per_s,
         bytes_per_s=bytes_per_s,
         sink=SinkSettings(
@@ -386,6 +392,7 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Set
                 chosen["tls_certificate"],
             ),
             RecordParts(chosen["key"] or (), chosen["record_headers"] == "position", chosen["timestamp"] or ""),
+            _dead_letter_topic(chosen) if bad_rows is BadRows.DEAD_LETTER else "",
         ),
         secret_places={name: chosen[f"{flag}_from"] for name, flag in SECRETS.items()},
         metrics=chosen["metrics"],
@@ -402,6 +409,15 @@ def _dialect(chosen: Mapping[str, Any]) -> Dialect:
             "two of --delimiter, --quote, --escape and --comment are the same", hint="give each its own character"
         )
     return dialect
+
+
+def _dead_letter_topic(chosen: Mapping[str, Any]) -> str:
+    topic = chosen["dead_letter_topic"]
+    if topic is None:
+        raise BadSetting("--dead-letter-topic is missing", hint="give it, or set DEAD_LETTER_TOPIC, or skip bad rows")
+    if topic == chosen["topic"]:
+        raise BadSetting("--dead-letter-topic is the topic of the rows", hint="give bad rows another topic")
+    return str(topic)
 
 
 def take(flag: str, flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Any:

@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 from processor import group_offset
 from processor.bounded import bounded
 from processor.confluent_reads import READ_TIMEOUT_S, ConfluentReads
+from processor.dead_letters import PARTITION, headers_of, require_dead_letters
 from processor.model import (
     FENCE_TIMEOUT_S,
     LINGER_MS,
@@ -21,6 +22,7 @@ from processor.model import (
     Batch,
     CommittedPosition,
     Delivery,
+    Destination,
     SinkSettings,
 )
 from processor.topic_rules import RECORD_OVERHEAD_BYTES, refuse_large
@@ -28,7 +30,7 @@ from processor.topic_rules import RECORD_OVERHEAD_BYTES, refuse_large
 PRODUCE_BATCH_BYTES = 1_000_000
 # Of a batch, so many are handed over in one call, which queues nothing before it has gone through all of them: the
 # first request is on its way while the rest is still being handed over.
-HANDED_OVER_ROWS = 2_000
+HANDED_OVER_ROWS = 1_000
 FLUSH_SLICE_S = 1.0
 ROOM_SLICE_S = 0.1
 CLOCK = 0  # what librdkafka takes for "now"
@@ -46,6 +48,13 @@ class ConfluentSink(ConfluentReads):
         super().__init__(settings)
         self._producer: Producer | None = None
         self._in_transaction = False
+
+    def describe(self) -> Destination:
+        """Check the topic, and that of bad rows; see `ports.Sink`."""
+        destination = super().describe()
+        if topic := self._settings.dead_letter_topic:
+            require_dead_letters(self._ask(partial(self._topic_facts, name=topic)), topic)
+        return destination
 
     def fence(self) -> None:
         """Make a new producer and shut out the earlier ones; see `ports.Sink`."""
@@ -115,8 +124,6 @@ class ConfluentSink(ConfluentReads):
 
     def _send(self, batch: Batch) -> int | None:
         producer = self._open_transaction()
-        if not batch.values:
-            return None
         failures: list[KafkaError] = []
         last: list[Message] = []
 
@@ -127,14 +134,18 @@ class ConfluentSink(ConfluentReads):
         # A record that fails makes the transaction fail, so only at-least-once has to look at each: a callback takes
         # a third of the rate. Why a timestamp was refused, a person must hear.
         each = None if self._exactly_once and batch.timestamps_ms is None else delivered
+        if self._settings.dead_letter_topic:
+            self._queue_dead_letters(producer, batch, delivered)
         if batch.headers is None and batch.timestamps_ms is None:
             self._hand_over_at_once(producer, batch, each, last.append)
         else:
             self._hand_over_one_by_one(producer, batch, each, last.append)
         left = _flush_while_it_moves(producer)
         error = _most_telling([*failures, *(message.error() for message in last)])
-        if left or error is not None or not last:
+        if left or error is not None or len(last) < bool(batch.values):
             raise KafkaException(error or KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
+        if not last:
+            return None
         offset = last[0].offset()
         # Unknown (negative) where the broker had the batch already and said so to a resent request.
         return None if offset is None or offset < 0 else int(offset) + 1
@@ -175,6 +186,13 @@ class ConfluentSink(ConfluentReads):
         for value, key, headers, moment_ms, callback in rows:
             beside = {"on_delivery": callback, "timestamp": moment_ms, "headers": list(headers)}
             _when_there_is_room(producer, partial(produce, topic, value, key, partition, **beside))
+
+    def _queue_dead_letters(self, producer: Producer, batch: Batch, delivered: Delivered) -> None:
+        for fault in batch.faults:  # one by one: `produce_batch` drops headers
+            headers = headers_of(fault, self._settings)
+            producer.produce(
+                self._settings.dead_letter_topic, fault.raw, partition=PARTITION, headers=headers, on_delivery=delivered
+            )
 
     def _producer_settings(self) -> dict[str, Any]:
         settings = self._settings

@@ -13,6 +13,7 @@ from kafka.structs import OffsetAndMetadata
 
 from processor import group_offset
 from processor.bounded import bounded
+from processor.dead_letters import PARTITION, headers_of
 from processor.kafka_python_reads import READ_TIMEOUT_S, KafkaPythonReads
 from processor.model import (
     FENCE_TIMEOUT_S,
@@ -105,7 +106,8 @@ class KafkaPythonSink(KafkaPythonReads):
 
     def _send(self, batch: Batch) -> int | None:
         producer = self._open_transaction()
-        topic, partition, send = self._settings.topic, self._settings.partition, producer.send
+        settings = self._settings
+        topic, partition, send = settings.topic, settings.partition, producer.send
         if batch.keys is None and batch.headers is None and batch.timestamps_ms is None:
             futures = [send(topic, value, partition=partition) for value in batch.values]
         else:
@@ -119,7 +121,13 @@ class KafkaPythonSink(KafkaPythonReads):
                     strict=False,  # what repeats has no end; the others are as long as the values
                 )
             ]
-        limit_s = self._settings.delivery_timeout_ms / 1000
+        last = futures[-1] if futures else None
+        if settings.dead_letter_topic:
+            futures += [
+                send(settings.dead_letter_topic, fault.raw, partition=PARTITION, headers=headers_of(fault, settings))
+                for fault in batch.faults
+            ]
+        limit_s = settings.delivery_timeout_ms / 1000
         producer.flush(timeout=min(STALLED_AFTER_S, limit_s))  # for each request in turn
         # flush() alone proves nothing: it ignores failed records, and a batch that was split wakes it too soon.
         deadline = time.monotonic() + limit_s
@@ -129,7 +137,7 @@ class KafkaPythonSink(KafkaPythonReads):
                     future.get(timeout=max(0.0, deadline - time.monotonic()))
         except KafkaError as error:
             raise _most_telling(futures, error) from error
-        offset = int(futures[-1].value.offset) if futures else -1
+        offset = -1 if last is None else int(last.value.offset)
         # Unknown (negative) where the broker had the batch already and said so to a resent request.
         return None if offset < 0 else offset + 1
 

@@ -23,6 +23,7 @@ class TopicFacts:
     cleanup_policy: str
     max_message_bytes: int
     timestamp_type: str = "CreateTime"
+    may_write: bool = True
 
 
 def require_topic(facts: TopicFacts, settings: SinkSettings) -> None:

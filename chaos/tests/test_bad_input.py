@@ -64,6 +64,10 @@ MISTAKES = {
     "DynamoDB refuses to read": Mistake(2, "dynamodb:GetItem", spoil=denied("GetItem", "AccessDeniedException")),
     "DynamoDB refuses to write": Mistake(2, "dynamodb:UpdateItem", spoil=denied("UpdateItem", "AccessDeniedException")),
     "an interval of 0": Mistake(2, "1 or more", settings={"CHECKPOINT_INTERVAL": "0"}),
+    "no topic for bad rows is named": Mistake(2, "DEAD_LETTER_TOPIC", settings={"ON_BAD_ROW": "dead-letter"}),
+    "no such topic for bad rows": Mistake(
+        2, "'nowhere' for bad rows", settings={"ON_BAD_ROW": "dead-letter", "DEAD_LETTER_TOPIC": "nowhere"}
+    ),
     "an unknown format": Mistake(2, "VALUE_FORMAT", settings={"VALUE_FORMAT": "avro"}),
     "a gzip file that was cut": Mistake(2, "ends within its gzip stream", csv=gzip.compress(CSV)[:12]),
     "a gzip file with a wrong checksum": Mistake(2, "gzip stream is broken", csv=gzip.compress(CSV)[:-8] + bytes(8)),
@@ -79,7 +83,7 @@ MISTAKES = {
     "Latin-1 taken for UTF-8": Mistake(5, "not UTF-8", csv="a,b\n1,é\n".encode("latin-1")),
     "two headers of one name": Mistake(5, "'a' stands twice", csv=b"a,b,a\n1,2,3\n"),
     "a header without a name": Mistake(5, "column 2 has no name", csv=b"a,,c\n1,2,3\n"),
-    "a quote that never closes": Mistake(5, "row 0, bytes 4 to 10", csv=b'a,b\n"1,2\n3'),
+    "a quote that never closes": Mistake(5, "row 0, bytes 4 to 9", csv=b'a,b\n"1,2\n3'),
     "a ragged first row": Mistake(5, "3 cells where the header has 2", csv=b"a,b\n1,2,3\n"),
     "text after a quote": Mistake(5, "row 0", csv=b'a,b\n"1"x,2\n'),
 }
@@ -210,3 +214,25 @@ def test_a_missing_right_to_read_the_topic_is_one_clear_error_and_nothing_is_com
         assert run.stderr.count("\n") == 1, run.stderr
         assert "Kafka refuses" in run.stderr
         assert group_offset(world.broker.bootstrap_servers, f"csv-to-kafka.{topic}", topic) is None
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_missing_right_to_write_the_topic_of_bad_rows_is_one_clear_error_before_the_claim(
+    guarded: Broker, cloud: Cloud, client: str
+) -> None:
+    with World(broker=guarded, cloud=cloud) as world:
+        topic, bad = world.create_topic(), world.create_topic()
+        deny(
+            guarded,
+            ResourceType.TOPIC,
+            bad,
+            ACLOperation.WRITE,
+            allowing=(ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS),
+        )
+        environment = world.environment(topic=topic, source=world.upload("rows.csv", CSV), job_id=topic)
+        policy = {"ON_BAD_ROW": "dead-letter", "DEAD_LETTER_TOPIC": bad}
+        run = Target(PROCESSOR, {**environment, **policy, "KAFKA_CLIENT": client})
+        assert run.wait(within_s=90).exit_code == 2, run.stderr
+        assert run.stderr.count("\n") == 1, run.stderr
+        assert f"{bad!r} for bad rows may not be written" in run.stderr
+        assert world.cloud.checkpoint_versions(topic) == []

@@ -24,6 +24,7 @@ from typing import NamedTuple
 from harness.fakes.entries import Content, Entry, Marker
 from processor.errors import SinkFenced
 from processor.model import Destination, PartitionBounds
+from processor.topic_rules import TopicFacts
 
 
 class GroupOffset(NamedTuple):
@@ -31,6 +32,13 @@ class GroupOffset(NamedTuple):
 
     offset: int
     metadata: str
+
+
+class DeadLetter(NamedTuple):
+    """A record of the topic for bad rows, which is nothing here but what is committed to it."""
+
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
 
 
 class Producer(NamedTuple):
@@ -59,6 +67,7 @@ class Coordinated:
     began_ms: int = 0
     has_records: bool = False
     offsets: dict[str, GroupOffset] = field(default_factory=dict)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
 
 
 class FakePartition:
@@ -75,6 +84,8 @@ class FakePartition:
         self.exists = True
         self.clock_ms = 0
         self.group_offsets: dict[str, GroupOffset] = {}
+        self.bad_topic = TopicFacts("fake-cluster", "bad-topic-id", frozenset({0}), "delete", 1_048_588)
+        self.dead_letters: list[DeadLetter] = []
         self._generation = 1
         self._last_producer_id = 0
         self._coordinated: dict[str, Coordinated] = {}
@@ -153,6 +164,11 @@ class FakePartition:
             self._write(Entry(len(self._log), producer.producer_id, producer.producer_epoch, transactional, content))
         return len(self._log)
 
+    def append_dead_letters(self, producer: Producer, letters: Iterable[DeadLetter]) -> None:
+        """Write to the topic for bad rows in the producer's transaction, or at once. Raises SinkFenced."""
+        transactional = producer.transactional_id is not None
+        (self._ongoing(producer).dead_letters if transactional else self.dead_letters).extend(letters)
+
     def commit(self, producer: Producer, offsets: dict[str, GroupOffset], *, stages: int | None = None) -> None:
         """Commit the producer's records together with `offsets`, stopping after so many stages. Raises SinkFenced.
 
@@ -168,7 +184,7 @@ class FakePartition:
         if stages == 1 or (stages is None and self.markers_lag):
             return
         self._mark_records(transaction, Marker.COMMIT)
-        if stages is None or stages > 2:  # noqa: PLR2004  # the stages of the docstring  # the stages of the docstring
+        if stages is None or stages > 2:  # noqa: PLR2004  # the stages of the docstring
             self._finish_commit(transaction)
 
     def abort(self, producer: Producer) -> None:
@@ -272,9 +288,10 @@ class FakePartition:
     def _finish_commit(self, transaction: Coordinated) -> None:
         self._mark_records(transaction, Marker.COMMIT)
         self.group_offsets.update(transaction.offsets)
+        self.dead_letters += transaction.dead_letters
         self._settle(transaction)
 
     def _settle(self, transaction: Coordinated) -> None:
         transaction.stage = Stage.EMPTY
         transaction.has_records = False
-        transaction.offsets = {}
+        transaction.offsets, transaction.dead_letters = {}, []

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import repeat, takewhile
 from typing import TypeVar
 
 from harness.fakes.entries import Content
 from harness.fakes.faults import Faults
-from harness.fakes.partition import FakePartition, GroupOffset, Producer
+from harness.fakes.partition import DeadLetter, FakePartition, GroupOffset, Producer
 from processor import group_offset
+from processor.dead_letters import headers_of, require_dead_letters
 from processor.errors import NeedsPerson, PlaceMissing, RecordTooLarge, SinkFailed
 from processor.model import (
     Batch,
@@ -126,6 +128,9 @@ class FakeSink:
         next_offset = self._partition.append(producer, fitting) if fitting else None
         if len(fitting) < len(contents):
             raise RecordTooLarge(f"a record is larger than {limit} bytes", hint="raise max.message.bytes")
+        if self._settings.dead_letter_topic:
+            letters = [DeadLetter(one.raw, tuple(headers_of(one, self._settings))) for one in batch.faults]
+            self._partition.append_dead_letters(producer, letters[:records])
         return next_offset
 
     def _described(self) -> Destination:
@@ -136,6 +141,9 @@ class FakeSink:
             raise NeedsPerson(f"{self._settings.topic} is compacted", hint="use cleanup.policy=delete")
         if self._settings.parts.timestamp and self._partition.timestamp_type != "CreateTime":
             raise NeedsPerson(f"{self._settings.topic} keeps no timestamps of ours", hint="use CreateTime")
+        if topic := self._settings.dead_letter_topic:
+            facts = self._partition.bad_topic
+            require_dead_letters(facts if topic == "bad" else replace(facts, partitions=frozenset()), topic)
         return self._partition.destination
 
     def _imprints(self, start_offset: int) -> Iterator[tuple[int, bytes]]:

@@ -97,7 +97,7 @@ def agree(body: bytes, random: Random) -> None:
     slab = csv_rows._parse_plain(body, base=7, width=width, dialect=RFC4180, native=None) if fits else None
     if slab is not None:
         by_row = careful_rows.parse_row_by_row(
-            body, base=7, row=0, width=width, max_row_bytes=most, dialect=RFC4180, skip=False, final=True,
+            body, base=7, row=0, width=width, max_row_bytes=most, dialect=RFC4180, skip=False, kept_bytes=0, final=True,
             held_bytes=len(body),
         )  # fmt: skip
         assert by_row == (slab, None, len(body)), (body, width, most)
@@ -266,10 +266,10 @@ def test_row_of_8_mib_is_parsed_a_bounded_number_of_times(monkeypatch: pytest.Mo
     parsed = 0
     parse = csv_rows._parse
 
-    def counted(buffer: bytes, **options: object) -> object:
+    def counted(careful: object, buffer: bytes, **options: object) -> object:
         nonlocal parsed
         parsed += len(buffer)
-        return parse(buffer, **options)
+        return parse(careful, buffer, **options)
 
     monkeypatch.setattr(csv_rows, "_parse", counted)
     body = b'1,"' + b"0123456\n" * 2**20 + b'"\n' + b"3,4\n" * 100_000

@@ -34,8 +34,10 @@ def native(lines: bytes, width: int, value_format: ValueFormat = ValueFormat.JSO
 
 def carefully(lines: bytes, width: int, value_format: ValueFormat) -> list[bytes] | None:
     """Read row by row; None where a row is bad, blank, or takes more than a line."""
-    parse = partial(careful_rows.parse_row_by_row, max_row_bytes=2**20, dialect=RFC4180, row=0, skip=False)
-    slab, fault, _ = parse(lines, base=0, width=width, held_bytes=len(lines), final=True)
+    parse = partial(
+        careful_rows.parse_row_by_row, max_row_bytes=2**20, dialect=RFC4180, row=0, skip=False, kept_bytes=0
+    )
+    slab, fault, _ = parse(lines, base=0, width=width, kept_bytes=0, held_bytes=len(lines), final=True)
     if fault is not None or len(slab.ends) != lines.count(b"\n") + (not lines.endswith(b"\n")):
         return None
     return slab.raw() if value_format is ValueFormat.RAW else JsonRows(names_of(width)).encode(slab)

@@ -53,6 +53,7 @@ GOOD: dict[str, tuple[tuple[str, Any], tuple[str, Any], Callable[[Settings], Any
     "--encoding": (("cp1252",) * 2, ("latin-1",) * 2, lambda s: s.dialect.encoding),
     "--columns": (("a,b", ("a", "b")), ("numbered", ()), lambda s: s.dialect.columns),
     "--on-bad-row": (("skip",) * 2, ("fail",) * 2, lambda s: s.bad_rows),
+    "--dead-letter-topic": (("bad-1",) * 2, ("bad-2",) * 2, lambda s: s.sink.dead_letter_topic),
     "--security-protocol": (("SSL",) * 2, ("SASL_SSL",) * 2, lambda s: s.sink.security.protocol),
     "--sasl-mechanism": (("SCRAM-SHA-256",) * 2, ("AWS_MSK_IAM",) * 2, lambda s: s.sink.security.mechanism),
     "--sasl-username": (("job",) * 2, ("other job",) * 2, lambda s: s.sink.security.username),
@@ -91,6 +92,7 @@ DEFAULTS = {
     "--encoding": "utf-8",
     "--columns": None,
     "--on-bad-row": "fail",
+    "--dead-letter-topic": "",
     "--security-protocol": "PLAINTEXT",
     "--sasl-mechanism": "SCRAM-SHA-512",
     "--sasl-username": "",
@@ -109,8 +111,29 @@ def loaded(flags: dict[str, str] | None = None, environment: dict[str, str] | No
     """Load with every required variable set, unless given otherwise."""
     named = {BY_FLAG[flag].name: text for flag, text in (flags or {}).items()}
     given = {*(flags or {}), *(flag for flag in BY_FLAG if BY_FLAG[flag].variable in (environment or {}))}
-    secured = {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"} if given & SECURED else {}
-    return load(named, {**REQUIRED, **secured, **(environment or {})})
+    needed = {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"} if given & SECURED else {}
+    texts = (*(flags or {}).items(), *(environment or {}).items())
+    if any(text and name in ("--dead-letter-topic", "DEAD_LETTER_TOPIC") for name, text in texts):
+        needed |= {"ON_BAD_ROW": "dead-letter"}
+    elif ("--on-bad-row", "dead-letter") in texts:
+        needed |= {"DEAD_LETTER_TOPIC": "bad"}
+    return load(named, {**REQUIRED, **needed, **(environment or {})})
+
+
+def test_topic_for_bad_rows_is_needed_by_dead_letter_alone_and_is_another_than_that_of_the_rows() -> None:
+    topic = {"DEAD_LETTER_TOPIC": "bad"}
+    assert load({}, {**REQUIRED, **topic}).sink.dead_letter_topic == ""
+    assert load({}, {**REQUIRED, **topic, "ON_BAD_ROW": "skip"}).sink.dead_letter_topic == ""
+    with pytest.raises(BadSetting, match="--dead-letter-topic is missing"):
+        load({}, {**REQUIRED, "ON_BAD_ROW": "dead-letter"})
+    same = {"ON_BAD_ROW": "dead-letter", "DEAD_LETTER_TOPIC": REQUIRED["KAFKA_TOPIC"]}
+    with pytest.raises(BadSetting, match="is the topic of the rows"):
+        load({}, {**REQUIRED, **same})
+
+
+def test_policy_for_bad_rows_is_no_part_of_the_shape() -> None:
+    policies = [{}, {"ON_BAD_ROW": "skip"}, {"ON_BAD_ROW": "dead-letter", "DEAD_LETTER_TOPIC": "bad"}]
+    assert len({load({}, {**REQUIRED, **policy}).shape for policy in policies}) == 1
 
 
 def test_every_setting_is_in_these_tests() -> None:

@@ -39,6 +39,7 @@ ABOUT_SENDING = (
     "--max-bytes-per-s",
     "--transaction-timeout-ms",
     "--on-bad-row",
+    "--dead-letter-topic",
     "--metrics",
     "--log-level",
     "--spot-notice",
@@ -85,9 +86,9 @@ def _verify(flags: Flags, environment: Mapping[str, str]) -> int:
 
 
 def _dry_run(flags: Flags, environment: Mapping[str, str]) -> int:
-    settings = _for_reading(load(flags, environment))
+    settings = load(flags, environment)
     DryRun(
-        *_parts(settings),
+        *_parts(replace(_for_reading(settings), sink=settings.sink)),
         rules=_rules(settings),
         clock=Clock(StopSignal()),
         out=sys.stdout,
@@ -157,8 +158,9 @@ def _completion(flags: Flags, _environment: Mapping[str, str]) -> int:
 
 
 def _for_reading(settings: Settings) -> Settings:
-    """Let batches be as large as by default: how the job sends is no matter, what a row may be is."""
-    return replace(settings, limits=BatchLimits(max_row_bytes=settings.limits.max_row_bytes))
+    """Let batches be as large as by default: how the job sends, and where bad rows go, is no matter."""
+    sink = replace(settings.sink, dead_letter_topic="")
+    return replace(settings, limits=BatchLimits(max_row_bytes=settings.limits.max_row_bytes), sink=sink)
 
 
 def _add_reset(parser: argparse.ArgumentParser) -> None:

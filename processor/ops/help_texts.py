@@ -8,7 +8,7 @@ Move the rows into the partition, each exactly once, in file order. Start the
 same command again after any death: it goes on where it was. Each step is one
 JSON line on stdout; an error is one line on stderr with a hint. At a terminal a
 bar on stderr takes the place of the steps that go well. A bad row ends the run,
-or is skipped and counted (--on-bad-row), whatever earlier runs did.
+or is skipped and counted, or sent to another topic (--on-bad-row).
 
 With --dry-run, parse the whole object, count its rows, name bad ones, and look
 at rights, topic and state as a run would. Sends nothing, claims nothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from processor.assembly import build_secured_sink
@@ -35,6 +36,7 @@ class Looks:
             return Looked(size_bytes, why=why_size)
         given = {"source": start.source_url, "job_id": job.job_id, "partition": str(start.destination.partition)}
         settings = load({**self._flags, **given}, self._environment)
+        settings = replace(settings, sink=replace(settings.sink, dead_letter_topic=""))
         try:
             sink = build_secured_sink(settings)
             if sink.describe() != start.destination:

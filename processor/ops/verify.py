@@ -173,8 +173,7 @@ class Verify:
         return max(0, due_rows - counted), kept
 
     def _say_gone(self, known: Known, gone_rows: int, first_row: int) -> None:
-        start, kept = max(known.start_offset, 0), known.bounds.start
-        if kept > start:
+        if (kept := known.bounds.start) > (start := max(known.start_offset, 0)):
             self._say(
                 f"retention has taken the offsets {start:,} to {kept:,}, with about {gone_rows:,} rows, which nobody"
                 f" can compare; the first one kept should be row {first_row:,}"

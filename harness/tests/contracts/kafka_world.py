@@ -25,6 +25,7 @@ from confluent_kafka.admin import (
 )
 
 from harness import partition, wait
+from harness.dead_letters import dead_letters
 from harness.tests.contracts.sink_worlds import SinkWorld, Whole
 from processor.model import SinkSettings
 from processor.ports import Sink
@@ -59,13 +60,14 @@ class KafkaWorld(SinkWorld):
         self._admin = AdminClient({"bootstrap.servers": bootstrap_servers})
         self._sinks: list[Sink] = []
         self._stranger: Producer | None = None
+        self._more_topics: list[str] = []
         partition.create_topic(self._servers, self.settings.topic)
 
     def close(self) -> None:
         """Let go of every client and remove the topic."""
         for sink in self._sinks:
             sink.discard()
-        for future in self._admin.delete_topics([self.settings.topic]).values():
+        for future in self._admin.delete_topics([self.settings.topic, *self._more_topics]).values():
             future.result(ANSWER_S)
 
     def make(self, settings: SinkSettings, client: str) -> Sink:
@@ -82,7 +84,18 @@ class KafkaWorld(SinkWorld):
         return [Whole(record.value, record.key, record.headers, record.timestamp_ms) for record in found]
 
     def append_time_topic(self) -> None:
-        self._configure("message.timestamp.type", "LogAppendTime")
+        self._configure(self.settings.topic, "message.timestamp.type", "LogAppendTime")
+
+    @property
+    def bad_topic(self) -> str:
+        topic = f"{self.settings.topic}-bad"
+        if topic not in self._more_topics:
+            partition.create_topic(self._servers, topic)
+            self._more_topics.append(topic)
+        return topic
+
+    def dead_letters(self) -> list[tuple[bytes, dict[str, bytes]]]:
+        return dead_letters(self._servers, self.bad_topic)
 
     def reset_group(self, offset: int, metadata: str) -> None:
         group = {"bootstrap.servers": self._servers, "group.id": self.settings.transactional_id}
@@ -121,16 +134,19 @@ class KafkaWorld(SinkWorld):
         partition.create_topic(self._servers, self.settings.topic)
 
     def compact_topic(self) -> None:
-        self._configure("cleanup.policy", "compact")
+        self._configure(self.settings.topic, "cleanup.policy", "compact")
+
+    def configure_bad_topic(self, setting: str, value: str) -> None:
+        self._configure(self.bad_topic, setting, value)
+
+    def _configure(self, topic: str, setting: str, value: str) -> None:
+        entry = ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+        for future in self._admin.incremental_alter_configs([resource]).values():
+            future.result(ANSWER_S)
 
     def unreachable(self) -> Sink:
         return self.sink(bootstrap_servers="127.0.0.1:1")  # a port where nothing listens
-
-    def _configure(self, name: str, setting: str) -> None:
-        entry = ConfigEntry(name, setting, incremental_operation=AlterConfigOpType.SET)
-        resource = ConfigResource(ResourceType.TOPIC, self.settings.topic, incremental_configs=[entry])
-        for future in self._admin.incremental_alter_configs([resource]).values():
-            future.result(ANSWER_S)
 
     @property
     def _address(self) -> tuple[str, str, int]:

@@ -36,6 +36,19 @@ class SinkWorld(ABC):
     def read(self, *, committed: bool) -> list[bytes]:
         """Return the values that an independent reader sees, from the first to the (last stable) end."""
 
+    @property
+    @abstractmethod
+    def bad_topic(self) -> str:
+        """A topic for bad rows."""
+
+    @abstractmethod
+    def configure_bad_topic(self, setting: str, value: str) -> None:
+        """Set one of the settings of `bad_topic`."""
+
+    @abstractmethod
+    def dead_letters(self) -> list[tuple[bytes, dict[str, bytes]]]:
+        """Return value and headers of what a committed reader sees in `bad_topic`."""
+
     @abstractmethod
     def read_whole(self) -> list[Whole]:
         """Return all of the records that an independent committed reader sees."""
@@ -114,6 +127,18 @@ class FakeSinkWorld(SinkWorld):
 
     def append_time_topic(self) -> None:
         self.partition.timestamp_type = "LogAppendTime"
+
+    @property
+    def bad_topic(self) -> str:
+        return "bad"
+
+    def configure_bad_topic(self, setting: str, value: str) -> None:
+        facts = self.partition.bad_topic
+        name = {"cleanup.policy": "cleanup_policy", "max.message.bytes": "max_message_bytes"}[setting]
+        self.partition.bad_topic = replace(facts, **{name: type(getattr(facts, name))(value)})
+
+    def dead_letters(self) -> list[tuple[bytes, dict[str, bytes]]]:
+        return [(letter.value, dict(letter.headers)) for letter in self.partition.dead_letters]
 
     def reset_group(self, offset: int, metadata: str) -> None:
         self.partition.reset_group(self.settings.transactional_id, offset, metadata)
