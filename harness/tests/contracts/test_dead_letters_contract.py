@@ -12,9 +12,9 @@ from processor.ports import Sink
 
 RAW = [b"ragged\n", b"\xff\x00\r\n", b'"']
 FAULTS = [Fault(5 + n, 50 + 10 * n, 50 + 10 * n + len(raw), f"reason {n}", raw) for n, raw in enumerate(RAW)]
-ONLY_FAULTS = Batch(Position(5, 50), Position(8, 71, skipped=3), [], [], FAULTS)
+ONLY_FAULTS = Batch(Position(5, 50), Position(8, 71, skipped=3), [], [], faults=FAULTS)
 ALL_GOOD = batch_of(ROWS)
-BOTH = Batch(Position(0, 0), ONLY_FAULTS.end, ROWS, ALL_GOOD.byte_ends, FAULTS)
+BOTH = Batch(Position(0, 0), ONLY_FAULTS.end, ROWS, ALL_GOOD.byte_ends, faults=FAULTS)
 
 
 def sink_of(world: SinkWorld, **changed: object) -> Sink:
@@ -61,7 +61,7 @@ def test_next_offset_is_the_partitions_and_not_that_of_the_topic_of_bad_rows(sin
 
 def test_row_that_is_not_kept_whole_says_so(sink_world: SinkWorld) -> None:
     cut = Fault(0, 0, 1_000, "too long", b"x" * 100)
-    batch = Batch(Position(0, 0), Position(1, 1_000, skipped=1), [], [], [cut])
+    batch = Batch(Position(0, 0), Position(1, 1_000, skipped=1), [], [], faults=[cut])
     sink = sink_of(sink_world)
     sink.send(batch)
     sink.commit(committed_after(batch))
