@@ -7,7 +7,6 @@ planned for each attempt. What an outside kill meets depends on the machine; its
 from __future__ import annotations
 
 import argparse
-import gzip
 import math
 import random
 import secrets
@@ -23,11 +22,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TypeAlias
 
-import zstandard
-
-from chaos.job import STOPPED, Job, Staged, ended, gather, stage, strikes_of
+from chaos.job import STOPPED, Staged, ended, gather, gather_dead_letters, stage, strikes_of
 from chaos.nemesis.node_kills import NodeKills
 from chaos.nursery import Nursery
+from chaos.rounds import Round, draw_round
 from chaos.schedule import (
     BATCHES_OF_NODE_KILL,
     FROM_OUTSIDE,
@@ -48,95 +46,21 @@ from harness.broker.secure import SecureBroker
 from harness.checker import Validity, Verdict, judge, merge
 from harness.growth import Growth
 from harness.history import Attempt, Evidence
-from harness.partition import Client, LiveReader
-from harness.record_rule import RecordRule, draw_rule
+from harness.partition import LiveReader
 from harness.target import Target
-from harness.workload import WRITINGS, Shape, Writing, generate
 from harness.world import World
 
 Launch: TypeAlias = Callable[[Staged, "Plan | None", int], Attempt]
 ATTEMPT_WITHIN_S = 120.0
 MOST_ATTEMPTS_BEYOND_KILLS = 20
 EXIT = {Validity.VALID: 0, Validity.INVALID: 1, Validity.UNKNOWN: 3}
+GRAVITY = (Validity.VALID, Validity.UNKNOWN, Validity.INVALID)
 ROLES_IN_TURN: tuple[NodeRole, NodeRole] = ("leader", "coordinator")
-KILLS_OF_LIKE_SIZE = 6
-BAD_SHARE = 1 / 3
-MAX_ROW_BYTES = 20_000  # in jobs with bad rows, which have no huge good ones
 NODE_KILL_EACH = 3  # attempts: the others die with one node down, or with none
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One job of a campaign, as its seed draws it."""
-
-    number: int
-    seed: int
-    job: Job
-    interval_rows: int
-    kills: int
-    node_kills: int = 0
-
-
-def draw_round(
-    seed: int,
-    number: int,
-    *,
-    kills: int,
-    client: Client | None,
-    plain: bool = False,
-    foreign: bool = False,
-    node_kills: int = 0,
-) -> Round:
-    """Draw a job: rows of every kind and dialect, tiny to middling intervals, any compression, client, format and key.
-
-    A third of the jobs skip bad rows of every kind.
-
-    With `plain`, rows are ASCII on one line each, and nothing but rows: what a program that moves lines can move. With
-    `foreign`, for somebody else's program, the object is RFC 4180 in UTF-8, and not compressed, and records are values.
-    """
-    rng = random.Random(f"{seed}/{number}")
-    interval_rows = rng.choice((1, 3, 10, 40, 100))
-    # Without kills, a control group for the judge: as many rows as a job of a few kills has.
-    batches = (kills or KILLS_OF_LIKE_SIZE) * 5 + node_kills * BATCHES_OF_NODE_KILL
-    rows = min(6000, interval_rows * batches + rng.randint(0, 50))
-    shape = Shape(columns=rng.randint(1, 6), bom=rng.choice((True, False)), huge_rows=rng.choice((0, 0, 1)))
-    if plain:
-        calm = replace(shape, bom=False, multibyte=False, huge_rows=0, blank_line_rate=0.0)
-        shape = replace(calm, special_rate=0.0, inner_quote_rate=0.0, nul_rate=0.0)
-    writing, compress = Writing(), COMPRESSIONS[0]
-    if not plain and not foreign:
-        writings = random.Random(f"{seed}/{number}/writing")
-        writing, compress = writings.choice(WRITINGS), writings.choice(COMPRESSIONS)
-        shape = replace(shape, writing=writing, bom=shape.bom and writing.encoding == "utf-8")
-        if writings.random() < BAD_SHARE:
-            shape = replace(shape, bad_rate=writings.choice((0.02, 0.3)), max_row_bytes=MAX_ROW_BYTES, huge_rows=0)
-    workload = generate(rng.randrange(2**32), rows=rows, shape=shape)
-    value_format = rng.choice(("json", "json", "raw"))
-    settings = {
-        **writing.settings(workload.header),
-        "CHECKPOINT_INTERVAL": str(interval_rows),
-        "KAFKA_COMPRESSION": rng.choice(("none", "gzip", "lz4", "lz4")),
-        "VALUE_FORMAT": value_format,
-    }
-    if workload.bad:
-        settings |= {"ON_BAD_ROW": "skip", "MAX_ROW_BYTES": str(MAX_ROW_BYTES)}
-    chosen: Client = client or ("kafka-python", "confluent")[number % 2]
-    rule = RecordRule() if plain or foreign else draw_rule(random.Random(f"{seed}/{number}/records"), workload.header)
-    expected, bad_rows = rule.expected(workload, value_format), len(workload.bad)
-    job = Job(compress(workload.csv), expected, chosen, settings=settings, rule=rule, bad_rows=bad_rows)
-    return Round(number, seed, job, interval_rows, kills, node_kills)
-
-
-def as_is(body: bytes) -> bytes:
-    """Compress nothing."""
-    return body
-
-
-COMPRESSIONS: tuple[Callable[[bytes], bytes], ...] = (as_is, as_is, gzip.compress, zstandard.compress)
-
-
-def play(world: World, launch: Launch, drawn: Round, *, outside_only: bool) -> tuple[Evidence, list[Attempt]]:
-    """Run the job through its deaths to its end and gather the evidence."""
+def play(world: World, launch: Launch, drawn: Round, *, outside_only: bool) -> tuple[Evidence, ...]:
+    """Run the job through its deaths to its end; return the evidence, and that of the bad rows' topic if it has one."""
     rng = random.Random(f"{drawn.seed}/{drawn.number}/plans")
     staged = stage(world, drawn.job)
     attempts: list[Attempt] = []
@@ -153,7 +77,9 @@ def play(world: World, launch: Launch, drawn: Round, *, outside_only: bool) -> t
         struck = [pair for pair in planned if _counts(*pair)] or planned
         strikes = strikes_of([plan for plan, _ in struck if plan], [attempt for plan, attempt in struck if plan])
         evidence = gather(world, drawn.job, staged.topic, attempts=attempts, strikes=strikes, live=live)
-    return evidence, attempts
+    if not drawn.job.has_dead_letters:
+        return (evidence,)
+    return evidence, gather_dead_letters(world, drawn.job, staged.topic, evidence)
 
 
 def _plans(
@@ -162,7 +88,7 @@ def _plans(
     """Yield a plan for each attempt until the kills are done or hardly any batch is left, then none."""
     for _ in range(drawn.kills + drawn.node_kills + MOST_ATTEMPTS_BEYOND_KILLS):
         done = max((step.next_row or 0 for attempt in attempts for step in attempt.steps), default=0)
-        batches_left = (len(drawn.job.expected) - done) // drawn.interval_rows - 1
+        batches_left = (len(drawn.job.expected) + len(drawn.job.bad_rows) - done) // drawn.interval_rows - 1
         killed = sum(attempt.signal == signal.SIGKILL for attempt in attempts)
         nodes = sum(isinstance(plan, KillNode) for plan in plans)
         if nodes < drawn.node_kills and batches_left >= BATCHES_OF_NODE_KILL and len(plans) % NODE_KILL_EACH == 1:
@@ -281,14 +207,16 @@ class Stage:
                 )
                 job = replace(drawn.job, settings={**drawn.job.settings, **self.connection})
                 drawn = replace(drawn, job=job)
-                evidence, _ = play(self.world, launch, drawn, outside_only=outside_only)
-                verdict = judge(evidence)
+                judged = [(one, judge(one)) for one in play(self.world, launch, drawn, outside_only=outside_only)]
+                evidence, verdict = max(judged, key=lambda pair: GRAVITY.index(pair[1].validity))
                 places = places_of(evidence, outside_only=outside_only)
                 stops = sum(attempt.exit_code == STOPPED for attempt in evidence.attempts)
                 self.tally.count(drawn.job.client, places, verdict, stops=stops)
                 who = chosen.target[-1] if outside_only else drawn.job.client
                 rows, kills = f"{len(drawn.job.expected):,} rows", places.total()
-                rows += f" and {drawn.job.bad_rows:,} bad ones" if drawn.job.bad_rows else ""
+                if drawn.job.bad_rows:
+                    how = "sent elsewhere" if drawn.job.has_dead_letters else "skipped"
+                    rows += f" and {len(drawn.job.bad_rows):,} bad ones {how}"
                 _say(f"  {number}: {who}, {rows} by {drawn.interval_rows}, {kills} kills: {verdict.validity}")
                 if verdict.validity is not Validity.VALID:
                     self._say_failure(evidence, verdict, number)

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chaos.schedule import FROM_OUTSIDE, KillAtRow, KillInBatch, KillNode, Plan, StopAtStep
 from chaos.victim import VARIABLE
@@ -19,7 +19,7 @@ from harness.history import (
     Records,
     Strike,
 )
-from harness.partition import Client, LiveReader, Record, group_offset, offsets, read
+from harness.partition import Client, Isolation, LiveReader, Record, group_offset, offsets, read
 from harness.record_rule import RecordRule
 from harness.target import Target
 from harness.world import World
@@ -27,6 +27,7 @@ from harness.world import World
 VICTIM = (sys.executable, "-m", "chaos.victim", "run")
 ATTEMPT_WITHIN_S = 120.0
 STOPPED = 128 + signal.SIGTERM
+ISOLATIONS: tuple[Isolation, Isolation] = ("read_committed", "read_uncommitted")
 SPARE_ATTEMPTS = 3  # starts after the last strike, should one end with 75
 
 
@@ -43,7 +44,12 @@ class Job:
     delivery: str = "exactly-once"
     settings: Mapping[str, str] = field(default_factory=dict)
     rule: RecordRule = RecordRule()  # noqa: RUF009  # frozen
-    bad_rows: int = 0  # that the settings have it skip
+    bad_rows: Sequence[bytes] = ()  # as they stand in the CSV; the settings say what becomes of them
+
+    @property
+    def has_dead_letters(self) -> bool:
+        """Whether bad rows are to go to a topic of their own."""
+        return self.settings.get("ON_BAD_ROW") == "dead-letter"
 
     @property
     def reader(self) -> Client:
@@ -115,7 +121,14 @@ def stage(world: World, job: Job) -> Staged:
         **job.rule.settings(),
         **job.settings,
     }
+    if job.has_dead_letters and "DEAD_LETTER_TOPIC" not in environment:
+        environment["DEAD_LETTER_TOPIC"] = world.create_topic(dead_letter_topic(topic))
     return Staged(topic, environment)
+
+
+def dead_letter_topic(topic: str) -> str:
+    """Return the topic for the bad rows of a job, by that of its good ones."""
+    return f"{topic}-bad"
 
 
 def ended(attempt: Attempt) -> bool:
@@ -179,7 +192,29 @@ def gather(
         ),
         attempts=tuple(attempts),
         strikes=tuple(strikes),
-        bad_rows=job.bad_rows,
+        bad_rows=len(job.bad_rows),
+    )
+
+
+def gather_dead_letters(world: World, job: Job, topic: str, evidence: Evidence) -> Evidence:
+    """Return the evidence of the job's topic of bad rows: a sequence of records, each once and in order like the rows.
+
+    What the runs told of their steps is about the good rows, and is left out.
+    """
+    place = (world.broker.bootstrap_servers, dead_letter_topic(topic))
+    committed, uncommitted = (
+        Records.of((record.offset, record.value or b"") for record in read(*place, isolation=isolation, within_s=60))
+        for isolation in ISOLATIONS
+    )
+    bounds = offsets(*place)
+    return Evidence(
+        expected=tuple(job.bad_rows),
+        delivery=job.delivery,
+        committed=committed,
+        uncommitted=uncommitted,
+        partition=PartitionEnd(bounds.start, bounds.stable, bounds.end),
+        attempts=tuple(replace(attempt, steps=()) for attempt in evidence.attempts),
+        strikes=evidence.strikes,
     )
 
 

@@ -5,9 +5,11 @@ that hold every part which the job asks for, and the value behind them. Shares n
 """
 
 import json
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from random import Random
 
 from harness.workload import Workload
@@ -54,7 +56,9 @@ class RecordRule:
         cells = dict(zip(workload.header, workload.rows[row], strict=True))
         keys = [cells[column] for column in self.key]
         key = keys[0] if len(keys) == 1 else json.dumps(keys, ensure_ascii=False, separators=(",", ":"))
-        headers = (("row", str(row).encode()), ("byte_offset", str(workload.ranges[row].start).encode()))
+        start = workload.ranges[row].start
+        number = row + bisect_left(workload.bad, start, key=attrgetter("start"))  # bad rows count
+        headers = (("row", str(number).encode()), ("byte_offset", str(start).encode()))
         at_ms = _milliseconds(cells[self.timestamp]) if self.timestamp else 0
         return self.told(value, key=key.encode() if keys else None, headers=headers, at_ms=at_ms)
 

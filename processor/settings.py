@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import json
 import math
@@ -12,20 +11,15 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from processor import setting_values as values
 from processor.csv_source import BatchLimits
 from processor.dialect import ENCODINGS, RFC4180, Dialect
-from processor.encoders import installed
 from processor.errors import BadSetting
-from processor.model import SHORTEST_TRANSACTION_MS, BadRows, Delivery, SinkSettings, ValueFormat
+from processor.model import BadRows, Delivery, SinkSettings
 from processor.record_parts import RecordParts
 from processor.security import MECHANISMS, PROTOCOLS, Security, secret_place
+from processor.setting_values import MIB
 from processor.source_url import parse_url
-
-MIB = 2**20
-# Kafka's own rule for topic names; a job id becomes a group and a transactional.id, which may hold more, but a log
-# line, a path and an alarm name may not.
-NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
-TABLE = re.compile(r"[A-Za-z0-9._:/-]{3,1024}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,118 +49,19 @@ class Setting:
         return self.absent or ("required" if self.default is None else f"`{self.default}`")
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError("it must be 1 or more")
-    return number
-
-
-def _from_zero(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError("it must be 0 or more")
-    return number
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds <= 3600:  # noqa: PLR2004  # an hour is longer than any broker's transaction.max.timeout.ms
-        raise ValueError("it must be above 0 and at most 3600")
-    return seconds
-
-
-def _transaction_ms(text: str) -> int:
-    number = int(text)
-    if number < SHORTEST_TRANSACTION_MS:
-        raise ValueError(f"it must be {SHORTEST_TRANSACTION_MS} or more")
-    return number
-
-
-def _table(text: str) -> str:
-    if not TABLE.fullmatch(text):
-        raise ValueError("it is no name or ARN of a DynamoDB table")
-    return text
-
-
-def _name(text: str) -> str:
-    if not NAME.fullmatch(text):
-        raise ValueError("it may hold letters, digits, '.', '_' and '-', 200 at most")
-    return text
-
-
-def _source(text: str) -> str:
-    parse_url(text)
-    return text
-
-
-def _sign(text: str) -> str:
-    sign = "\t" if text == "tab" else text
-    if len(sign) != 1 or not sign.isascii() or (sign < " " and sign != "\t"):
-        raise ValueError("it must be one ASCII character, or `tab`")
-    return sign
-
-
-def _sign_or_none(text: str) -> str | None:
-    return None if text == "none" else _sign(text)
-
-
-def _columns(text: str) -> tuple[str, ...]:
-    """Return the names, none of them for `numbered`."""
-    if text == "numbered":
-        return ()
-    names = tuple(text.split(","))
-    if "" in names or len(set(names)) < len(names):
-        raise ValueError("each name must be there, and once")
-    return names
-
-
-def _column_names(text: str) -> tuple[str, ...]:
-    """Return the names as a row of CSV gives them: one that holds a comma stands in quotes."""
-    try:
-        (names,) = csv.reader([text], strict=True)
-    except csv.Error as error:
-        raise ValueError(f"it is no row of CSV: {error}") from error
-    if not names or "" in names or len(set(names)) < len(names):
-        raise ValueError("each name must be there, and once")
-    return tuple(names)
-
-
-def _column_name(text: str) -> str:
-    if not text:
-        raise ValueError("it must be the name of a column")
-    return text
-
-
-def _format(text: str) -> str:
-    known = (*ValueFormat, *installed())
-    if text not in known:
-        raise ValueError(f"it is not one of {', '.join(known)}; others come with packages, see Records in the README")
-    return text
-
-
-def _line(text: str) -> str:
-    if not text or "\n" in text:
-        raise ValueError("it must be one line")
-    return text
-
-
-def _servers(text: str) -> str:
-    for server in text.split(","):
-        host, colon, port = server.strip().rpartition(":")
-        if not (host and colon and port.isdecimal() and 0 < int(port) < 2**16):
-            raise ValueError(f"{server!r} is not host:port")
-    return ",".join(server.strip() for server in text.split(","))
-
-
 SETTINGS = (
-    Setting("--source", "CSV_SOURCE", _source, None, "the CSV object, `s3://bucket/key`"),
-    Setting("--topic", "KAFKA_TOPIC", _name, None, "the topic; it must exist"),
-    Setting("--partition", "KAFKA_PARTITION", _from_zero, 0, "the partition; this job must be its only writer"),
-    Setting("--bootstrap-servers", "KAFKA_BOOTSTRAP_SERVERS", _servers, None, "`host:port`, or several with commas"),
-    Setting("--checkpoint-table", "CHECKPOINT_TABLE", _table, None, "the DynamoDB table; its only key is `job_id` (S)"),
+    Setting("--source", "CSV_SOURCE", values.source, None, "the CSV object, `s3://bucket/key`"),
+    Setting("--topic", "KAFKA_TOPIC", values.name, None, "the topic; it must exist"),
+    Setting("--partition", "KAFKA_PARTITION", values.from_zero, 0, "the partition; this job must be its only writer"),
     Setting(
-        "--job-id", "JOB_ID", _name, None,
+        "--bootstrap-servers", "KAFKA_BOOTSTRAP_SERVERS", values.servers, None, "`host:port`, or several with commas"
+    ),
+    Setting(
+        "--checkpoint-table", "CHECKPOINT_TABLE", values.table, None,
+        "the DynamoDB table; its only key is `job_id` (S)",
+    ),
+    Setting(
+        "--job-id", "JOB_ID", values.name, None,
         "names the job, its group and its transactional.id; by default the object's file name and 8 hex digits of "
         "a hash of bucket, key, topic and partition", absent="derived",
     ),
@@ -183,29 +78,31 @@ SETTINGS = (
         "--compression", "KAFKA_COMPRESSION", str, "gzip", "of record batches; `lz4` costs the least time",
         ("gzip", "lz4", "snappy", "zstd", "none"),
     ),
-    Setting("--checkpoint-interval", "CHECKPOINT_INTERVAL", _positive, 10_000, "rows in a transaction, at most"),
-    Setting("--batch-bytes", "BATCH_BYTES", _positive, 16 * MIB, "bytes of values in a transaction, about"),
-    Setting("--commit-interval-s", "COMMIT_INTERVAL_S", _seconds, 5.0, "seconds after which a batch is not filled up"),
+    Setting("--checkpoint-interval", "CHECKPOINT_INTERVAL", values.positive, 10_000, "rows in a transaction, at most"),
+    Setting("--batch-bytes", "BATCH_BYTES", values.positive, 16 * MIB, "bytes of values in a transaction, about"),
     Setting(
-        "--max-rows-per-s", "MAX_ROWS_PER_S", _positive, None,
+        "--commit-interval-s", "COMMIT_INTERVAL_S", values.seconds, 5.0, "seconds after which a batch is not filled up"
+    ),
+    Setting(
+        "--max-rows-per-s", "MAX_ROWS_PER_S", values.positive, None,
         "a rate that is not exceeded; a transaction then holds the rows of one second at most", absent="none",
     ),
     Setting(
-        "--max-bytes-per-s", "MAX_BYTES_PER_S", _positive, None,
+        "--max-bytes-per-s", "MAX_BYTES_PER_S", values.positive, None,
         "the same of values before compression; MSK Serverless takes 5 MB/s a partition", absent="none",
     ),
-    Setting("--max-row-bytes", "MAX_ROW_BYTES", _positive, 16 * MIB, "a longer row is a bad row"),
+    Setting("--max-row-bytes", "MAX_ROW_BYTES", values.positive, 16 * MIB, "a longer row is a bad row"),
     Setting(
-        "--transaction-timeout-ms", "KAFKA_TRANSACTION_TIMEOUT_MS", _transaction_ms, 60_000,
+        "--transaction-timeout-ms", "KAFKA_TRANSACTION_TIMEOUT_MS", values.transaction_ms, 60_000,
         "after this the broker aborts a transaction that nobody ended; three quarters of it bound a delivery",
     ),
     Setting(
-        "--format", "VALUE_FORMAT", _format, "json",
+        "--format", "VALUE_FORMAT", values.value_format, "json",
         "`json`: an object of header to string, in header order; `raw`: the row's bytes without its line end; or the "
         "name of an encoder that is installed",
     ),
     Setting(
-        "--key", "RECORD_KEY", _column_names, None,
+        "--key", "RECORD_KEY", values.column_names, None,
         "the column that makes the records' keys, or several with commas: then a key is a JSON array of the cells",
         absent="none",
     ),
@@ -214,24 +111,24 @@ SETTINGS = (
         "`position`: each record has the headers `row` and `byte_offset`, in decimal digits", ("none", "position"),
     ),
     Setting(
-        "--timestamp", "RECORD_TIMESTAMP", _column_name, None,
+        "--timestamp", "RECORD_TIMESTAMP", values.column_name, None,
         "the column that makes the records' timestamps: ISO 8601, in UTC unless it says otherwise, or milliseconds "
         "since 1970", absent="the client's clock",
     ),
-    Setting("--delimiter", "CSV_DELIMITER", _sign, ",", "the character between two cells; `tab` for a tab"),
-    Setting("--quote", "CSV_QUOTE", _sign_or_none, '"', "the character around cells; `none`: no character is"),
+    Setting("--delimiter", "CSV_DELIMITER", values.sign, ",", "the character between two cells; `tab` for a tab"),
+    Setting("--quote", "CSV_QUOTE", values.sign_or_none, '"', "the character around cells; `none`: no character is"),
     Setting(
-        "--escape", "CSV_ESCAPE", _sign_or_none, None,
+        "--escape", "CSV_ESCAPE", values.sign_or_none, None,
         "the character behind it is only itself, a quote or a line end say; a doubled quote is one all the same",
         absent="none",
     ),
     Setting(
-        "--comment", "CSV_COMMENT", _sign_or_none, None, "a line that begins with this character is no row",
+        "--comment", "CSV_COMMENT", values.sign_or_none, None, "a line that begins with this character is no row",
         absent="none",
     ),
     Setting("--encoding", "CSV_ENCODING", str, "utf-8", "of the object; JSON is UTF-8 whatever this is", ENCODINGS),
     Setting(
-        "--columns", "CSV_COLUMNS", _columns, None,
+        "--columns", "CSV_COLUMNS", values.columns, None,
         "for an object without a header row: its columns' names, with commas, or `numbered` for 1, 2, 3 and so on; "
         "by default the first row names them", absent="the first row",
     ),
@@ -242,7 +139,7 @@ SETTINGS = (
         ("fail", "skip", "dead-letter"),
     ),
     Setting(
-        "--dead-letter-topic", "DEAD_LETTER_TOPIC", _name, None,
+        "--dead-letter-topic", "DEAD_LETTER_TOPIC", values.name, None,
         "another topic, to whose partition 0 bad rows go with `dead-letter`, in the same transaction", absent="none",
     ),
     Setting(
@@ -253,18 +150,18 @@ SETTINGS = (
         "--sasl-mechanism", "KAFKA_SASL_MECHANISM", str, MECHANISMS[0],
         "or `SCRAM-SHA-256`; `AWS_MSK_IAM` takes the AWS credentials and comes with the extra `msk-iam`", MECHANISMS,
     ),
-    Setting("--sasl-username", "KAFKA_SASL_USERNAME", _line, "", "the SCRAM user", absent="none"),
+    Setting("--sasl-username", "KAFKA_SASL_USERNAME", values.line, "", "the SCRAM user", absent="none"),
     Setting(
         "--sasl-password-from", "KAFKA_SASL_PASSWORD_FROM", secret_place, "env:KAFKA_SASL_PASSWORD",
         "where that user's password stands: `env:NAME`, `file:PATH` or the ARN of a secret in Secrets Manager, which "
         "may be a JSON object of `username` and `password`", quiet=True,
     ),
     Setting(
-        "--tls-ca", "KAFKA_TLS_CA", _line, "", "file of the authorities to trust, in PEM", absent="the system's",
+        "--tls-ca", "KAFKA_TLS_CA", values.line, "", "file of the authorities to trust, in PEM", absent="the system's",
         quiet=True,
     ),
     Setting(
-        "--tls-certificate", "KAFKA_TLS_CERTIFICATE", _line, "",
+        "--tls-certificate", "KAFKA_TLS_CERTIFICATE", values.line, "",
         "file of the client's certificate and its chain, in PEM: TLS becomes mTLS", absent="none", quiet=True,
     ),
     Setting(

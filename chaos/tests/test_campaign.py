@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
-from chaos.campaign import draw_round, launch_victims, play
+from chaos.campaign import launch_victims, play
 from chaos.job import Staged, ended, stage, strikes_of
 from chaos.nursery import Nursery
+from chaos.rounds import draw_round
 from chaos.schedule import (
     KillAfter,
     KillAfterRecords,
@@ -25,7 +27,7 @@ from chaos.schedule import (
 )
 from chaos.tally import IN_FLIGHT, place_of
 from harness.checker import Validity, judge
-from harness.history import Attempt, Step
+from harness.history import Attempt, Records, Step
 from harness.record_rule import RecordRule
 from harness.world import World
 
@@ -125,11 +127,30 @@ def test_a_save_that_is_told_late_does_not_place_a_kill() -> None:
 def test_a_round_is_played_to_its_end_and_every_planned_strike_lands(world: World) -> None:
     drawn = draw_round(3, 1, kills=6, client=None)
     with Nursery() as nursery:
-        evidence, attempts = play(world, launch_victims(nursery), drawn, outside_only=False)
-    assert sum(attempt.signal == 9 for attempt in attempts) == 6
+        evidence, *_ = play(world, launch_victims(nursery), drawn, outside_only=False)
+    assert sum(attempt.signal == 9 for attempt in evidence.attempts) == 6
     assert all(strike.landed for strike in evidence.strikes)
     verdict = judge(evidence)
     assert verdict.validity is Validity.VALID, verdict.summary
+
+
+@pytest.mark.broker
+@pytest.mark.strike
+@pytest.mark.parametrize("number", [21, 8])
+def test_bad_rows_in_a_topic_of_their_own_are_judged_as_the_good_ones_are(world: World, number: int) -> None:
+    drawn = draw_round(3, number, kills=5, client=None)
+    assert drawn.job.has_dead_letters
+    with Nursery() as nursery:
+        evidence, letters = play(world, launch_victims(nursery), drawn, outside_only=False)
+    for one in (evidence, letters):
+        verdict = judge(one)
+        assert verdict.validity is Validity.VALID, verdict.summary
+    records = [(record.offset, record.value) for record in letters.committed]
+    assert [value for _, value in records] == list(drawn.job.bad_rows)
+    for spoilt, anomaly in ((records[:-1], "Lost"), ([*records, (records[-1][0] + 1, records[3][1])], "Duplicate")):
+        end = replace(letters.partition, last_stable=spoilt[-1][0] + 1, end=spoilt[-1][0] + 1)
+        seen = Records.of(spoilt)
+        assert anomaly in judge(replace(letters, committed=seen, uncommitted=seen, partition=end)).names
 
 
 @pytest.mark.broker

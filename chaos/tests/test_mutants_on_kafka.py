@@ -34,7 +34,7 @@ def play(world: World, mutant: Mutant, client: Client, environment: Mapping[str,
     bad_rows = {"ON_BAD_ROW": "skip"} if workload.bad else {}
     settings = {"CHECKPOINT_INTERVAL": str(rows), **bad_rows, **environment}
     expected = trial.rule.expected(workload, "json")
-    job = Job(workload.csv, expected, client, trial.delivery.value, settings, trial.rule, len(workload.bad))
+    job = Job(workload.csv, expected, client, trial.delivery.value, settings, trial.rule, [b""] * len(workload.bad))
     with Course(world, job) as course:
         taken: list[Nemesis] = []
         for move in mutant.real.moves:

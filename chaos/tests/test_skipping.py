@@ -315,7 +315,7 @@ def spoilt() -> tuple[Job, list[bytes]]:
     shape = Shape(columns=3, line_ends=("\n", "\r\n"), bom=True, bad_rate=0.2, max_row_bytes=20_000)
     workload = generate(17, rows=2_000, shape=shape)
     settings = {"CHECKPOINT_INTERVAL": "100", "ON_BAD_ROW": "skip", "MAX_ROW_BYTES": "20000"}
-    job = Job(workload.csv, workload.values("json"), settings=settings, bad_rows=len(workload.bad))
+    job = Job(workload.csv, workload.values("json"), settings=settings, bad_rows=raw_of(workload))
     return job, raw_of(workload)
 
 
@@ -339,7 +339,7 @@ def test_good_rows_are_there_once_after_kills_and_bad_ones_are_counted_once(
 def test_batches_of_skipped_rows_alone_are_committed_once_under_kills(world: World, client: Client) -> None:
     csv = b"a,b\n" + b"bad\n" * 50 + b"1,2\n" + b"bad\n" * 45 + b"3,4\n" + b"bad\n" * 23
     settings = {"CHECKPOINT_INTERVAL": "10", "ON_BAD_ROW": "skip"}
-    job = Job(csv, (b'{"a":"1","b":"2"}', b'{"a":"3","b":"4"}'), client, settings=settings, bad_rows=118)
+    job = Job(csv, (b'{"a":"1","b":"2"}', b'{"a":"3","b":"4"}'), client, settings=settings, bad_rows=[b"bad\n"] * 118)
     plans: list[Plan] = [KillAtStep(step, 2) for step in ("sent", "committed", "skipped", "saved")]
     evidence = run_job(world, job, plans).evidence
     assert all(strike.landed for strike in evidence.strikes), evidence.strikes
@@ -350,7 +350,7 @@ def test_batches_of_skipped_rows_alone_are_committed_once_under_kills(world: Wor
 @pytest.mark.broker
 @pytest.mark.parametrize("client", ["kafka-python", "confluent"])
 def test_object_of_bad_rows_alone_ends_with_0_and_a_line_that_counts_them(world: World, client: Client) -> None:
-    job = Job(b"a,b\n" + b"bad\n" * 7, (), client, settings={"ON_BAD_ROW": "skip"}, bad_rows=7)
+    job = Job(b"a,b\n" + b"bad\n" * 7, (), client, settings={"ON_BAD_ROW": "skip"}, bad_rows=[b"bad\n"] * 7)
     outcome = run_job(world, job, [])
     assert outcome.errors == ("csv-to-kafka: 7 of 7 rows were bad and are skipped\n",)
     verdict = judge(outcome.evidence)

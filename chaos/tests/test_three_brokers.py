@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from confluent_kafka import KafkaError, Producer
 
-from chaos.campaign import draw_round, launch_victims, play
+from chaos.campaign import launch_victims, play
 from chaos.job import Job
 from chaos.nemesis.broker import AFTER_COMMIT, BEFORE_COMMIT, IN_TRANSACTION, When
 from chaos.nemesis.cluster import (
@@ -34,6 +34,7 @@ from chaos.nemesis.inside import SHORT_CALLS
 from chaos.nemesis.node_kills import NodeKills
 from chaos.nemesis.signals import pass_time
 from chaos.nursery import Nursery
+from chaos.rounds import draw_round
 from chaos.tests.courses import CLIENTS
 from harness.broker.cluster import NUMBERS
 from harness.checker import Validity, judge
@@ -270,7 +271,7 @@ def test_a_round_of_a_campaign_is_valid_and_every_kill_of_a_node_lands(
 ) -> None:
     drawn = draw_round(5, 1, kills=3, client=None, node_kills=2)
     with World(broker=cluster, cloud=cloud) as world, Nursery() as nursery, NodeKills(cluster) as node_kills:
-        evidence, _ = play(world, launch_victims(nursery, node_kills), drawn, outside_only=False)
+        evidence, *_ = play(world, launch_victims(nursery, node_kills), drawn, outside_only=False)
     strikes = [strike for strike in evidence.strikes if strike.name == "KillNode"]
     assert all(strike.landed for strike in strikes)
     assert node_kills.landed.total() == len(strikes) > 0

@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from processor.errors import BadSetting
-from processor.settings import NAME, SETTINGS, Setting, Settings, add_flags, derive_job_id, load, readme_table
+from processor.setting_values import NAME
+from processor.settings import SETTINGS, Setting, Settings, add_flags, derive_job_id, load, readme_table
 from processor.source_url import parse_url
 
 REQUIRED = {
