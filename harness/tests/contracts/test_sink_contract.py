@@ -66,8 +66,9 @@ class TestSend:
         assert sink.position() == committed_after(batch)
         assert sink_world.read(committed=True) == []
 
-    def test_batch_of_twenty_thousand_rows_arrives_whole(self, sink_world: SinkWorld) -> None:
-        values = [b'{"row":"%d","text":"%s"}' % (row, b"x" * 80) for row in range(20_000)]
+    @pytest.mark.parametrize("rows", [1_000, 1_001, 20_000])
+    def test_batch_of_thousands_of_rows_arrives_whole(self, sink_world: SinkWorld, rows: int) -> None:
+        values = [b'{"row":"%d","text":"%s"}' % (row, b"x" * 80) for row in range(rows)]
         sink = sink_world.sink()
         sink.fence()
         sink.send(batch_of(values))

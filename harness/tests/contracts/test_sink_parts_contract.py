@@ -67,6 +67,12 @@ class TestParts:
         elif "fake" not in sink_world.client:
             assert all(began_ms - 1000 <= record.timestamp_ms <= time.time() * 1000 + 1000 for record in seen)
 
+    def test_keys_of_thousands_of_rows_are_each_at_its_row(self, sink_world: SinkWorld) -> None:
+        values, keys = [b"%d" % row for row in range(2_001)], [b"k%d" % row for row in range(2_001)]
+        batch = replace(batch_of(values), keys=keys)
+        sent(sink_world.sink(parts=RecordParts(("id",))), sink_world, batch)
+        assert [(record.value, record.key) for record in sink_world.read_whole()] == list(zip(values, keys, strict=True))
+
     def test_without_any_of_them_records_are_values_alone(self, sink_world: SinkWorld) -> None:
         sent(sink_world.sink(), sink_world, batch_of(ROWS))
         assert [record[:3] for record in sink_world.read_whole()] == [Whole(value, None, (), 0)[:3] for value in ROWS]
