@@ -71,7 +71,9 @@ class TestParts:
         values, keys = [b"%d" % row for row in range(2_001)], [b"k%d" % row for row in range(2_001)]
         batch = replace(batch_of(values), keys=keys)
         sent(sink_world.sink(parts=RecordParts(("id",))), sink_world, batch)
-        assert [(record.value, record.key) for record in sink_world.read_whole()] == list(zip(values, keys, strict=True))
+        assert [(record.value, record.key) for record in sink_world.read_whole()] == list(
+            zip(values, keys, strict=True)
+        )
 
     def test_without_any_of_them_records_are_values_alone(self, sink_world: SinkWorld) -> None:
         sent(sink_world.sink(), sink_world, batch_of(ROWS))
