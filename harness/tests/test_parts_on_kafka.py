@@ -90,7 +90,7 @@ def test_a_queue_that_does_not_move_is_a_failure_within_bounded_time(
 def test_a_timestamp_that_the_topic_refuses_is_a_persons_matter_and_nothing_shows(
     world: KafkaWorld, refused_rows: int
 ) -> None:
-    world._configure("message.timestamp.after.max.ms", str(A_DAY_MS))
+    world._configure(world.settings.topic, "message.timestamp.after.max.ms", str(A_DAY_MS))
     now_ms = int(time.time() * 1000)
     times_ms = [now_ms] * len(ROWS)
     sink = world.sink(parts=RecordParts(timestamp="at"))
