@@ -147,7 +147,9 @@ def test_bad_rows_in_a_topic_of_their_own_are_judged_as_the_good_ones_are(world:
         assert verdict.validity is Validity.VALID, verdict.summary
     records = [(record.offset, record.value) for record in letters.committed]
     assert [value for _, value in records] == list(drawn.job.bad_rows)
-    for spoilt, anomaly in ((records[:-1], "Lost"), ([*records, (records[-1][0] + 1, records[3][1])], "Duplicate")):
+    again = (records[-1][0] + 1, records[3][1])
+    plants = {"Truncated": records[:-1], "Lost": records[:2] + records[3:], "Duplicate": [*records, again]}
+    for anomaly, spoilt in plants.items():
         end = replace(letters.partition, last_stable=spoilt[-1][0] + 1, end=spoilt[-1][0] + 1)
         seen = Records.of(spoilt)
         assert anomaly in judge(replace(letters, committed=seen, uncommitted=seen, partition=end)).names
