@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from harness.broker import jars, leftovers
-from harness.broker.guarded_jvm import GuardedJvm, ask
+from harness.broker.guarded_jvm import WARNINGS_ON_STDOUT, GuardedJvm, ask
 from harness.broker.settings import LOOPBACK, free_ports
 from harness.broker.startable import Startable
 from harness.consumers import admin_client
@@ -29,14 +29,6 @@ from harness.wait import TimedOut, until
 Boundary: TypeAlias = Literal["poll", "interval"]
 READY_WITHIN_S = 90.0  # behind a transaction that nobody ends, a worker waits until the broker times it out
 _STRINGS = "org.apache.kafka.connect.storage.StringConverter"
-_LOG4J = """\
-rootLogger.level = WARN
-rootLogger.appenderRef.stdout.ref = STDOUT
-appender.stdout.type = Console
-appender.stdout.name = STDOUT
-appender.stdout.layout.type = PatternLayout
-appender.stdout.layout.pattern = %d{ISO8601} %p %m (%c)%n
-"""
 # What the distribution's own start script gives the JVM.
 _JVM = ("-Xms256M", "-Xmx2G", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35")
 
@@ -143,7 +135,7 @@ class ConnectWorker(Startable):
         properties = worker_properties(self._servers, self._name, port=self._port)
         settings, logging = self._folder / "worker.properties", self._folder / "log4j2.properties"
         settings.write_text("".join(f"{name}={value}\n" for name, value in properties.items()), encoding="utf-8")
-        logging.write_text(_LOG4J, encoding="ascii")
+        logging.write_text(WARNINGS_ON_STDOUT, encoding="ascii")
         main = [f"-Dlog4j2.configurationFile={logging}", "org.apache.kafka.connect.cli.ConnectDistributed"]
         self._jvm = GuardedJvm(class_path, [*_JVM, *main, str(settings)], self.log_path, own_session=self._own_session)
         until(lambda: self._ask("GET", "/connectors") is not None, within_s=READY_WITHIN_S, what="Connect to answer")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
 from benchmarks.peers.peer import Measured, PeerUnavailable, Prepared
-from benchmarks.peers.watch import Watch
+from benchmarks.peers.watch import Watch, time_to_new_row
 from harness.broker import BrokerUnavailable
 from harness.connect import Boundary, ConnectWorker, file_source, offsets_topic, utf16_units
 from harness.growth import Growth
 from harness.partition import LiveReader
-from harness.wait import until
 
 BATCH_ROWS = 10_000
 DONE_WITHIN_S = 300.0
@@ -51,20 +49,10 @@ class ConnectPeer:
 
         Raises RuntimeError where the rows were too few to be cut short.
         """
-        committed = Growth(self._servers, topic, "read_committed")
-        written = Growth(self._servers, topic, "read_uncommitted")
         with self._places() as places:
             self._submit(prepared, topic)
-            until(lambda: committed.end() > 0, within_s=DONE_WITHIN_S, what="the first rows", every_s=0.005)
-            self._worker.kill()
-            end = written.end()
-            if committed.end() >= prepared.rows:
-                raise RuntimeError(f"all {prepared.rows:,} rows were sent before the kill")
-            began_s = time.monotonic()
-            self._worker.start()
-            # One more offset than that may be the marker that aborts what the dead worker had open.
-            until(lambda: committed.end() > end + 1, within_s=DONE_WITHIN_S, what="a new row", every_s=0.01)
-            resumed_s = time.monotonic() - began_s
+            kill, start = self._worker.kill, self._worker.start
+            resumed_s = time_to_new_row(self._servers, topic, prepared.rows, kill=kill, start=start)
             self._await_end(prepared, topic, places)
         self._worker.delete(topic)
         return resumed_s

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,10 +10,8 @@ from typing import Self
 
 from benchmarks.peers.flink_cluster import FlinkCluster
 from benchmarks.peers.peer import Measured, PeerUnavailable, Prepared
-from benchmarks.peers.watch import Watch
+from benchmarks.peers.watch import Watch, time_to_new_row
 from harness.broker import BrokerUnavailable
-from harness.growth import Growth
-from harness.wait import until
 
 DONE_WITHIN_S = 300.0
 # What suits it best: large requests, a short wait for them, one in flight as for everyone.
@@ -54,19 +51,9 @@ class FlinkPeer:
 
         Raises RuntimeError where the rows were too few to be cut short.
         """
-        committed = Growth(self._servers, topic, "read_committed")
-        written = Growth(self._servers, topic, "read_uncommitted")
         job = self._submit(prepared, topic)
-        until(lambda: committed.end() > 0, within_s=DONE_WITHIN_S, what="the first rows", every_s=0.005)
-        self._cluster.kill_task_manager()
-        end = written.end()
-        if committed.end() >= prepared.rows:
-            raise RuntimeError(f"all {prepared.rows:,} rows were sent before the kill")
-        began_s = time.monotonic()
-        self._cluster.start_task_manager()
-        # What the dead one had written comes to light first, or is aborted by a marker.
-        until(lambda: committed.end() > end + 1, within_s=DONE_WITHIN_S, what="a new row", every_s=0.01)
-        resumed_s = time.monotonic() - began_s
+        kill, start = self._cluster.kill_task_manager, self._cluster.start_task_manager
+        resumed_s = time_to_new_row(self._servers, topic, prepared.rows, kill=kill, start=start)
         self._cluster.await_job(job, within_s=DONE_WITHIN_S)
         return resumed_s
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.broker import BrokerUnavailable, jars, leftovers
-from harness.broker.guarded_jvm import GuardedJvm, ask
+from harness.broker.guarded_jvm import WARNINGS_ON_STDOUT, GuardedJvm, ask
 from harness.broker.settings import LOOPBACK, free_ports
 from harness.broker.startable import Startable
 from harness.wait import until
@@ -37,14 +37,6 @@ HEAP_MB = 2560
 CHECKPOINT_INTERVAL_MS = 1_000
 READY_WITHIN_S = 120.0
 _EVERY_S = 0.05
-_LOG4J = """\
-rootLogger.level = WARN
-rootLogger.appenderRef.stdout.ref = STDOUT
-appender.stdout.type = Console
-appender.stdout.name = STDOUT
-appender.stdout.layout.type = PatternLayout
-appender.stdout.layout.pattern = %d{ISO8601} %p %m (%c)%n
-"""
 # What the distribution's own configuration gives every JVM, as far as this job needs it.
 _OPENED = (
     *("java.lang", "java.net", "java.io", "java.nio", "sun.nio.ch", "java.lang.reflect", "java.text", "java.time"),
@@ -80,7 +72,7 @@ class FlinkCluster(Startable):
         """Start all three and return once a job could run. Raises BrokerUnavailable, TimedOut, RuntimeError."""
         leftovers.sweep()
         self._class_path = [*_packaged_jars(), *jars.fetch(JARS)]
-        (self._folder / "log4j2.properties").write_text(_LOG4J, encoding="ascii")
+        (self._folder / "log4j2.properties").write_text(WARNINGS_ON_STDOUT, encoding="ascii")
         settings = "".join(f"{name}: {value}\n" for name, value in self._settings().items())
         (self._folder / "config.yaml").write_text(settings, encoding="utf-8")
         entry = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Self
 
 from confluent_kafka import KafkaException
@@ -14,6 +15,7 @@ from harness.wait import until
 
 EVERY_S = 0.01
 ALL_VISIBLE_WITHIN_S = 90.0
+NEW_ROW_WITHIN_S = 300.0
 
 
 class Watch:
@@ -69,3 +71,24 @@ class Watch:
                 self._samples.append((time.monotonic(), self._committed.end()))
         except KafkaException as failure:
             self._failure = failure
+
+
+def time_to_new_row(
+    bootstrap_servers: str, topic: str, rows: int, *, kill: Callable[[], None], start: Callable[[], None]
+) -> float:
+    """Kill a peer once its first rows are visible; return the seconds from its new start to the next ones.
+
+    Raises RuntimeError where all `rows` were sent before the kill, and TimedOut.
+    """
+    committed = Growth(bootstrap_servers, topic, "read_committed")
+    written = Growth(bootstrap_servers, topic, "read_uncommitted")
+    until(lambda: committed.end() > 0, within_s=NEW_ROW_WITHIN_S, what="the first rows", every_s=0.005)
+    kill()
+    end = written.end()
+    if committed.end() >= rows:
+        raise RuntimeError(f"all {rows:,} rows were sent before the kill")
+    began_s = time.monotonic()
+    start()
+    # What the dead one had written comes to light first, or one more offset is the marker that aborts it.
+    until(lambda: committed.end() > end + 1, within_s=NEW_ROW_WITHIN_S, what="a new row", every_s=EVERY_S)
+    return time.monotonic() - began_s

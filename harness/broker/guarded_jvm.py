@@ -15,6 +15,15 @@ from harness.broker.jre import java_home
 from harness.broker.settings import LOOPBACK
 
 _ANSWERED_WITHIN_S = 90.0
+# What log4j2 is told.
+WARNINGS_ON_STDOUT = """\
+rootLogger.level = WARN
+rootLogger.appenderRef.stdout.ref = STDOUT
+appender.stdout.type = Console
+appender.stdout.name = STDOUT
+appender.stdout.layout.type = PatternLayout
+appender.stdout.layout.pattern = %d{ISO8601} %p %m (%c)%n
+"""
 
 
 class GuardedJvm:
