@@ -35,6 +35,11 @@ from processor.sink_confluent import ConfluentSink
 from processor.sink_kafka_python import KafkaPythonSink
 
 ANSWER_S = 30.0
+# A transaction is undecided, or a group's coordinator is only just coming up.
+NOT_YET = frozenset({
+    KafkaError.UNSTABLE_OFFSET_COMMIT, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+})  # fmt: skip
 SINKS = {"kafka-python": KafkaPythonSink, "confluent": ConfluentSink}
 
 
@@ -163,7 +168,7 @@ class KafkaWorld(SinkWorld):
             found = self._admin.list_consumer_group_offsets([wanted], require_stable=True, request_timeout=2)
             places = found[self.settings.transactional_id].result(ANSWER_S).topic_partitions
         except KafkaException as error:
-            if error.args[0].code() == KafkaError.UNSTABLE_OFFSET_COMMIT:
+            if error.args[0].code() in NOT_YET:
                 return False
             raise
         return all(place.error is None for place in places)
