@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
+from typing import TypeVar
 
 from processor.careful_rows import Slab
 from processor.compressed import LONGEST_MAGIC, Decompress, decompressor_of, skipped
@@ -17,6 +18,8 @@ from processor.json_rows import JsonRows
 from processor.model import Batch, Fault, Pins, Position, SourceObject, ValueFormat
 from processor.ports import ObjectBytes
 from processor.record_parts import Headers, RecordParts
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +154,9 @@ class _Gathered:
         """Add the records [first, end)."""
         self.values += encoded.values[first:end]
         self.ends += encoded.ends[first:end]
-        if encoded.keys is not None:
-            self.keys = self.keys or []
-            self.keys += encoded.keys[first:end]
-        if encoded.headers is not None:
-            self.headers = self.headers or []
-            self.headers += encoded.headers[first:end]
-        if encoded.timestamps_ms is not None:
-            self.timestamps_ms = self.timestamps_ms or []
-            self.timestamps_ms += encoded.timestamps_ms[first:end]
+        self.keys = _with(self.keys, encoded.keys, first, end)
+        self.headers = _with(self.headers, encoded.headers, first, end)
+        self.timestamps_ms = _with(self.timestamps_ms, encoded.timestamps_ms, first, end)
 
     def batch(self) -> Batch:
         ends = [*self.ends[-1:], *(fault.byte_end for fault in self.faults[-1:])]
@@ -174,6 +171,15 @@ class _Gathered:
             timestamps_ms=self.timestamps_ms,
             faults=self.faults,
         )
+
+
+def _with(held: list[T] | None, column: list[T] | None, first: int, end: int) -> list[T] | None:
+    """Add the part of a column to what is held of it; of one that the job does not give nothing is held."""
+    if column is None:
+        return held
+    held = held or []
+    held += column[first:end]
+    return held
 
 
 def _parted(encoded: Iterator[Encoded], row: int) -> Iterator[tuple[Encoded, int, int, Fault | None]]:
@@ -204,7 +210,7 @@ def _gather(
             taken, bad = first, fault
             while taken < end or bad is not None:
                 if taken < end:
-                    count, size_bytes = _room(gathered, limits, rows.values[taken:end])
+                    count, size_bytes = _room(gathered, limits, rows.values, taken, end)
                     gathered.take(rows, taken, taken + count)
                     gathered.size_bytes = size_bytes
                     taken += count
@@ -233,10 +239,10 @@ def _full(gathered: _Gathered, limits: BatchLimits, clock: Callable[[], float]) 
     )
 
 
-def _room(gathered: _Gathered, limits: BatchLimits, values: list[bytes]) -> tuple[int, int]:
-    """How many of `values` the batch still takes, one at least, and the bytes that it has with them."""
-    rows = min(limits.interval_rows - gathered.rows, len(values))
-    sizes = list(map(len, values[:rows]))
+def _room(gathered: _Gathered, limits: BatchLimits, values: list[bytes], taken: int, end: int) -> tuple[int, int]:
+    """How many of `values[taken:end]` the batch still takes, one at least, and the bytes that it has with them."""
+    rows = min(limits.interval_rows - gathered.rows, end - taken)
+    sizes = list(map(len, values[taken : taken + rows]))
     size_bytes = gathered.size_bytes + sum(sizes)
     if size_bytes < limits.batch_bytes:
         return rows, size_bytes
