@@ -106,24 +106,28 @@ class _Sieve:
 
     def encoded(self, encode: EncodeSlab) -> tuple[list[bytes], list[int]]:
         """Return the values of the rows that stay, and the byte after each of them."""
-        values, ends, wrong, rest, first = list[bytes](), list[int](), dict[int, str](), self.slab, 0
-        while True:
+        try:
+            return encode(self.slab)
+        except Unencodable:
+            return self._encoded_around(encode)
+
+    def _encoded_around(self, encode: EncodeSlab) -> tuple[list[bytes], list[int]]:
+        """Encode stretch by stretch between the rows that have no encoding; without `skip` up to the first of them."""
+        values, ends, wrong = list[bytes](), list[int](), dict[int, str]()
+        first, rows = 0, len(self.slab.ends)
+        while first < rows and (self._skip or not wrong):
+            end = rows
             try:
-                more, more_ends = encode(rest)
+                more, more_ends = encode(_part(self.slab, first, rows))
             except Unencodable as unencodable:
-                before = _part(rest, 0, unencodable.index)
-                more, more_ends = encode(before)
-                wrong[first + unencodable.index] = unencodable.why
-                rest = _part(rest, unencodable.index + 1, len(rest.ends))
-                first += unencodable.index + 1
-            else:
-                rest = _part(rest, 0, 0) if wrong else rest
-            if not wrong:
-                return more, more_ends
-            values, ends = values + more, ends + more_ends
-            if not rest.ends or not self._skip:
-                self._drop(wrong)
-                return values, ends
+                end = first + unencodable.index
+                wrong[end] = unencodable.why
+                more, more_ends = encode(_part(self.slab, first, end))
+            values += more
+            ends += more_ends
+            first = end + 1
+        self._drop(wrong)
+        return values, ends
 
     def _drop(self, wrong: Mapping[int, str]) -> None:
         """Drop these rows, and without `skip` all behind the first of them."""
