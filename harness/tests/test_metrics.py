@@ -15,6 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from harness.wait import until
 from harness.world import World
 from processor.metrics import MOST_VALUES, NAMESPACE, Metrics, spread
 from processor.ports import Step
@@ -186,9 +187,7 @@ def test_every_end_writes_a_last_line_and_no_line_comes_after_it(last: Step) -> 
 def test_line_comes_each_minute_though_no_step_does() -> None:
     told = Told(every_s=0.02)
     told.commit(10)
-    deadline = time.monotonic() + 10
-    while len(told.lines) < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: len(told.lines) >= 3, within_s=10, what="three lines", every_s=0.01)
     told.metrics.step(Step.FAILED, error="x")
     assert len(told.lines) >= 3
     assert sum(line["RowsCommitted"] for line in told.values) == 10
