@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from chaos.schedule import FROM_OUTSIDE, KillAtRow, KillInBatch, KillNode, Plan, StopAtStep
 from chaos.victim import VARIABLE
+from harness.broker.lost_commits import lost_commits
 from harness.history import (
     Attempt,
     CheckpointVersion,
@@ -193,6 +194,7 @@ def gather(
         attempts=tuple(attempts),
         strikes=tuple(strikes),
         bad_rows=len(job.bad_rows),
+        lost_commits=lost_commits(world.broker.log_path, f"csv-to-kafka.{topic}"),
     )
 
 

@@ -175,6 +175,7 @@ class FakeJob:
             attempts=tuple(self.attempts),
             strikes=tuple(Strike("fault", str(fault), landed=True) for fault in self.faults.struck),
             bad_rows=0 if self.bad_rows is BadRows.FAIL else len(self.workload.bad),
+            lost_commits=self.partition.has_lost_commits,
         )
 
     def _told(self, *, committed: bool) -> Records:

@@ -97,9 +97,13 @@ class StrikingSink:
         """See `ports.Sink`."""
         return self._inner.bounds()
 
-    def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
+    def records(self, start_offset: int, *, committed: bool = True) -> Iterator[tuple[int, bytes]]:
         """See `ports.Sink`."""
-        return self._inner.records(start_offset)
+        return self._inner.records(start_offset, committed=committed)
+
+    def abort_lost(self) -> None:
+        """See `ports.Sink`."""
+        self._inner.abort_lost()
 
     def check(self, batch: Batch) -> None:
         """See `ports.Sink`."""

@@ -203,6 +203,8 @@ class Evidence:
     `expected` are the records of the good rows, `bad_rows` is the number of the others, which a policy skips.
     `first_offset` is where the partition ended before the first attempt, as the harness saw it: what lies before is
     somebody else's. `expected_exit` is how the job has to end: 0, or the refusal that a strike must lead to.
+    `lost_commits`: the broker says in its log that it gave up the markers of a commit. Then a checkpoint that counted
+    its rows was right when it was saved, and the rows may come later, at other offsets.
     """
 
     expected: tuple[bytes, ...]
@@ -218,6 +220,7 @@ class Evidence:
     first_offset: int = 0
     expected_exit: int = 0
     bad_rows: int = 0
+    lost_commits: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.expected, tuple):
@@ -242,6 +245,7 @@ class Evidence:
             "first_offset": self.first_offset,
             "expected_exit": self.expected_exit,
             "bad_rows": self.bad_rows,
+            "lost_commits": self.lost_commits,
             "partition": _fields(self.partition),
             "position": None if self.position is None else _fields(self.position),
             "checkpoints": [_fields(version) for version in self.checkpoints],
@@ -272,7 +276,8 @@ class Evidence:
             strikes=tuple(Strike(**strike) for strike in rest["strikes"]),
             first_offset=rest["first_offset"],
             expected_exit=rest["expected_exit"],
-            bad_rows=rest.get("bad_rows", 0),  # not in evidence of earlier days
+            bad_rows=rest.get("bad_rows", 0),  # not in evidence of earlier days, nor is the next one
+            lost_commits=rest.get("lost_commits", False),
         )
 
 

@@ -30,6 +30,7 @@ from processor.topic_rules import TopicFacts, invalid_timestamp, require_topic
 T = TypeVar("T")
 
 READ_TIMEOUT_S = 10.0
+END_WAIT_MS = 10  # how long the broker waits for more records before it says that there are none
 TRIES = 4  # within that time, should each run out of its own: a client that knows a fallen leader does not let go of it
 DEFAULT_MESSAGE_BYTES = 1_048_588  # the broker's default of max.message.bytes, until `describe` has asked
 LOGGER = logging.getLogger("csv-to-kafka.librdkafka")
@@ -98,9 +99,10 @@ class ConfluentReads:
 
         return self._ask(offsets)
 
-    def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
-        """Yield committed records; see `ports.Sink`."""
-        end, parts_given = self.bounds().stable, self._settings.parts.given
+    def records(self, start_offset: int, *, committed: bool = True) -> Iterator[tuple[int, bytes]]:
+        """Yield committed records, or all; see `ports.Sink`."""
+        bounds, parts_given = self.bounds(), self._settings.parts.given
+        end = bounds.stable if committed else bounds.end
         if start_offset >= end:
             return
         reader = Consumer(
@@ -108,7 +110,8 @@ class ConfluentReads:
                 **self._connection(),
                 "group.id": self._settings.transactional_id,  # demanded; nothing is committed to it here
                 "enable.auto.commit": False,
-                "isolation.level": "read_committed",
+                "isolation.level": "read_committed" if committed else "read_uncommitted",
+                "fetch.wait.max.ms": END_WAIT_MS,
                 "enable.partition.eof": True,  # offsets have gaps: only the broker knows where the end is
                 "auto.offset.reset": "error",  # a gap must raise, not skip
             }

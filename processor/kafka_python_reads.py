@@ -85,10 +85,11 @@ class KafkaPythonReads:
 
         return self._ask(offsets, "the partition's offsets")
 
-    def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
-        """Yield committed records; see `ports.Sink`."""
-        end, parts_given = self.bounds().stable, self._settings.parts.given
-        consumer = self._translated(lambda: self._consumer(start_offset))
+    def records(self, start_offset: int, *, committed: bool = True) -> Iterator[tuple[int, bytes]]:
+        """Yield committed records, or all; see `ports.Sink`."""
+        bounds, parts_given = self.bounds(), self._settings.parts.given
+        end = bounds.stable if committed else bounds.end
+        consumer = self._translated(lambda: self._consumer(start_offset, committed=committed))
         try:
             deadline = time.monotonic() + READ_TIMEOUT_S
             while self._translated(lambda: consumer.position(self._partition)) < end:
@@ -142,11 +143,11 @@ class KafkaPythonReads:
             chosen["sasl_oauth_token_provider"] = _token_provider()
         return chosen
 
-    def _consumer(self, start_offset: int) -> KafkaConsumer:
+    def _consumer(self, start_offset: int, *, committed: bool) -> KafkaConsumer:
         consumer = self._insist(
             lambda: self._client(
                 KafkaConsumer,
-                isolation_level="read_committed",  # the default would show what no reader of ours may see
+                isolation_level="read_committed" if committed else "read_uncommitted",
                 enable_auto_commit=False,
                 group_id=None,
                 auto_offset_reset="none",  # a gap must raise, not skip

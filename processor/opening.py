@@ -7,12 +7,15 @@ final; the decision itself is the pure function `resume.decide`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from processor.errors import Contradiction, Superseded, Temporary
+from processor.lost_commits import abort_open, from_the_start, is_next_row, require_counted, was_taken_back
 from processor.model import (
     UNKNOWN_OFFSET,
     BadRows,
+    Batch,
     Checkpoint,
     CommittedPosition,
     Delivery,
@@ -61,7 +64,8 @@ class Opened:
     """Where this attempt goes on. `next_offset` is set when the checkpoint lags behind and is to be saved first.
 
     `end` is where the partition ended when nothing was in flight: no record of this attempt can come before it.
-    `last_offset` is that of the last committed record, as in CommittedPosition.
+    `last_offset` is that of the last committed record, as in CommittedPosition. `counted` is the row of the checkpoint,
+    which is ahead of `position` where Kafka took a commit back: nothing less can be saved.
     """
 
     position: Position
@@ -69,6 +73,7 @@ class Opened:
     end: int
     last_offset: int = UNKNOWN_OFFSET
     rebuilt_rows: int | None = None
+    counted: int = 0
 
 
 class Opening:
@@ -82,6 +87,7 @@ class Opening:
         self._destination: Destination | None = None
         self._lease: Lease | None = None
         self._resets = 0
+        self._aborted_lost = False
 
     def preflight(self) -> Position | None:
         """Refuse whatever can be refused before the claim; return the end of a job that is completed already."""
@@ -128,7 +134,11 @@ class Opening:
 
     def resume(self) -> Opened:
         """After a fence: make sure that the job is still ours, read the position, and decide where to go on."""
-        bounds = self.settle()
+        bounds = self._await_stable()
+        if bounds.stable < bounds.end and self.exactly_once and not self._aborted_lost:
+            self._aborted_lost = True  # once in a run: what stays open then is somebody else's
+            abort_open(self._sink, self._position(), bounds)
+        self._require_stable(bounds)
         position = self._position()
         # Read last, it vouches for both: whoever can have moved them since our fence has claimed the job before.
         checkpoint = self.require_lease()
@@ -145,10 +155,17 @@ class Opening:
             shape=self._rules.shape,
             destination=self.destination,
         )
-        self._require_record(position, bounds)
+        behind = self._require_record(position, bounds)
+        if behind is not None and is_next_row(behind, self._rows_from(decision.position)):
+            decision = Rebuild(decision.position, behind[0])
+        elif isinstance(decision, Rebuild) and was_taken_back(self._sink, checkpoint, bounds):
+            decision = from_the_start(checkpoint, self.object)
         if isinstance(decision, Rebuild):
-            return self._rebuild(decision, checkpoint)
-        last_offset = position.last_offset if isinstance(position, CommittedPosition) else UNKNOWN_OFFSET
+            return self._rebuild(decision, checkpoint, bounds)
+        last_offset = UNKNOWN_OFFSET
+        if isinstance(position, CommittedPosition):
+            last_offset = position.last_offset
+            require_counted(self._sink, checkpoint, decision.position, bounds, self._rows_from)
         return replace(self._pinned(checkpoint, decision.position, bounds), last_offset=last_offset)
 
     def settle(self) -> PartitionBounds:
@@ -156,17 +173,26 @@ class Opening:
 
         Behind an open one, a dead stranger's say, committed records of ours would be invisible. Raises Temporary.
         """
+        return self._require_stable(self._await_stable())
+
+    def _await_stable(self) -> PartitionBounds:
+        """Wait for it within SETTLE_S, and return the offsets then, whether it is or not."""
         deadline = self._clock.now() + SETTLE_S
         while (bounds := self._sink.bounds()).stable < bounds.end and self.exactly_once:
             if self._clock.now() > deadline:
                 # A newer run's transaction is no trouble, and no reason to be started again. One that lost its end with
                 # the tail of the partition is: nobody is going to end it.
                 require_tail(self.require_lease(), None, bounds)
-                raise Temporary(
-                    f"a transaction is open on the partition from offset {bounds.stable} on, and it is not ours",
-                    hint="the job needs the partition for itself; start the same command again when it has ended",
-                )
+                break
             self._clock.pause(LOOK_AGAIN_S)
+        return bounds
+
+    def _require_stable(self, bounds: PartitionBounds) -> PartitionBounds:
+        if bounds.stable < bounds.end and self.exactly_once:
+            raise Temporary(
+                f"a transaction is open on the partition from offset {bounds.stable} on, and it is not ours",
+                hint="the job needs the partition for itself; start the same command again when it has ended",
+            )
         return bounds
 
     def committed(self, position: Position, last_offset: int) -> CommittedPosition:
@@ -197,7 +223,8 @@ class Opening:
 
     def _pinned(self, checkpoint: Checkpoint, start: Position, bounds: PartitionBounds) -> Opened:
         """Pin a job that has no row yet, or whose checkpoint was lost; tell whether the checkpoint lags behind."""
-        if start.row == 0 or checkpoint.start is None:
+        ahead = start.row < checkpoint.position.row  # it may not go back, and is right again after the next commits
+        if (start.row == 0 and not ahead) or checkpoint.start is None:
             if checkpoint.start is not None:
                 offset = checkpoint.start.start_offset
             else:
@@ -210,27 +237,33 @@ class Opening:
                 # One write with the rows it belongs to: a death between two would make a later rebuild read elsewhere.
                 next_offset=bounds.end if start.row else None,
             )
-        if not self.exactly_once or start.row == 0:
+        if not self.exactly_once or (start.row == 0 and not ahead):
             return Opened(start, None, bounds.end)
         # With nothing in flight, the end of the partition is the exact next offset.
         lags = start.row > checkpoint.position.row or checkpoint.next_offset != bounds.end
-        return Opened(start, bounds.end if lags else None, bounds.end)
+        return Opened(start, bounds.end if lags and not ahead else None, bounds.end, counted=checkpoint.position.row)
 
-    def _rebuild(self, decision: Rebuild, checkpoint: Checkpoint) -> Opened:
+    def _rebuild(self, decision: Rebuild, checkpoint: Checkpoint, bounds: PartitionBounds) -> Opened:
         """The position expired: find the last committed row in the partition itself, and write the position anew."""
-        # Whatever the policy is now: a bad row before the position was skipped, and has no record.
-        batches = self._source.batches(decision.position, skip_bad_rows=True)
         records = of_the_same_object(self._sink.records(decision.offset), checkpoint, self.object)
-        reached, last_offset = match_committed(records, batches, decision.position)
+        reached, last_offset = match_committed(records, self._rows_from(decision.position), decision.position)
+        require_counted(self._sink, checkpoint, reached, bounds, self._rows_from)
         if reached.row > 0:
             self._sink.commit(self.committed(reached, last_offset))
         opened = self._pinned(checkpoint, reached, self._sink.bounds())
         return replace(opened, last_offset=last_offset, rebuilt_rows=reached.row - decision.position.row)
 
-    def _require_record(self, position: Found, bounds: PartitionBounds) -> None:
-        """Look for the last committed record, unless retention has taken it."""
-        if isinstance(position, CommittedPosition) and position.last_offset >= bounds.start:
-            require_record(position, next(self._sink.records(position.last_offset), None))
+    def _rows_from(self, start: Position) -> Iterator[Batch]:
+        # Whatever the policy is now: a bad row before the position was skipped, and has no record.
+        return self._source.batches(start, skip_bad_rows=True)
+
+    def _require_record(self, position: Found, bounds: PartitionBounds) -> tuple[int, bytes] | None:
+        """Look for the last committed record, unless retention has taken it; return the one after it, if any."""
+        if not isinstance(position, CommittedPosition) or position.last_offset < bounds.start:
+            return None
+        records = self._sink.records(position.last_offset)
+        require_record(position, next(records, None))
+        return next(records, None)
 
     def _require_still_complete(self, checkpoint: Checkpoint) -> None:
         """Look until it holds or the bound is over: the last commit may not have reached the group offset yet."""
@@ -239,8 +272,10 @@ class Opening:
             try:
                 position, bounds = current(self._position(), checkpoint), self._sink.bounds()
                 check_complete(checkpoint, position, bounds)
-                return self._require_record(position, bounds)
+                self._require_record(position, bounds)
             except Contradiction:
                 if self._clock.now() > deadline:
                     raise
                 self._clock.pause(LOOK_AGAIN_S)
+            else:
+                return

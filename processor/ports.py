@@ -116,8 +116,10 @@ class Sink(Protocol):
     def bounds(self) -> PartitionBounds:
         """Return the partition's offsets now."""
 
-    def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
+    def records(self, start_offset: int, *, committed: bool = True) -> Iterator[tuple[int, bytes]]:
         """Yield offset and imprint of the *committed* records from `start_offset` to the end as of the first `next`.
+
+        Not `committed`: of all records, aborted and undecided ones too.
 
         The imprint is the value, or with it the other parts that the job gives its records: see `Batch.imprints`.
 
@@ -150,6 +152,13 @@ class Sink(Protocol):
         On return that is decided and nothing can undo it; readers see it within moments, at the latest when a
         following `fence` returns. In at-least-once this does nothing. After an error it is unknown whether the
         commit happened; `fence` decides it and `position` then tells.
+        """
+
+    def abort_lost(self) -> None:
+        """After a fence: abort what an earlier producer left open in the partition unknown to its coordinator.
+
+        Kafka ends it with the next transaction of the same producer id, so this writes a record and aborts it. The
+        transactions of others stay as they are. Needs another fence before the next `send`.
         """
 
     def discard(self) -> None:

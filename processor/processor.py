@@ -70,6 +70,7 @@ class CSVToKafkaProcessor:
         self._end = 0  # of the partition, as far as this attempt knows
         self._last_offset = UNKNOWN_OFFSET  # of the last committed record, the same
         self._unsaved: tuple[Position, int | None] | None = None
+        self._counted = 0  # the row of the checkpoint as this attempt found it, which may be ahead: see `Opened`
 
     def run(self) -> Position:
         """Bring the job to its end; return the position there. Raises ProcessorError for everything else."""
@@ -125,7 +126,7 @@ class CSVToKafkaProcessor:
         self._sink.fence()
         self._tell(Step.FENCED)
         opened = self._opening.resume()
-        self._end, self._last_offset = opened.end, opened.last_offset
+        self._end, self._last_offset, self._counted = opened.end, opened.last_offset, opened.counted
         if opened.rebuilt_rows is not None:
             self._tell(Step.REBUILT, opened.position, rows=opened.rebuilt_rows)
         self._tell(Step.RESUMED, opened.position, size_bytes=self._opening.object.size_bytes)
@@ -182,6 +183,8 @@ class CSVToKafkaProcessor:
 
         In at-least-once the checkpoint is the position: there it is saved before the next batch is sent.
         """
+        if position.row < self._counted:
+            return
         try:
             self._checkpoints.save(position, next_offset=next_offset)
         except CheckpointUnavailable as error:

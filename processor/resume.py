@@ -9,16 +9,19 @@ none, or no `start_offset`                  none            Fresh: the row after
 has `start_offset`, C (0 too)               none (expired)  Rebuild from the partition
 none (lost), or no `start_offset`           P               GoOn at P; its metadata fits the object
 at or behind P                              P               GoOn at P
-ahead of P                                  P               Contradiction: rows that the checkpoint counts are gone
+ahead of P                                  P               GoOn at P; the rows between lie aborted before `next_offset`
+any                                         P               Rebuild from P, where the next record is the next row
 any                                         not ours        Contradiction or SourceChanged
 any of the above, partition ends before `next_offset`       Contradiction: the tail was lost
 any of the above, the last committed record is not there    Contradiction: the tail was lost, or its commit marker
+any of the above, less rows than the checkpoint counts      Contradiction, unless they lie aborted before `next_offset`
 ==========================================  ==============  ====================================================
 
 A position from before the job's last reset counts as none, and so does that of a reset to the start: see `current`.
 
-The last line is looked at by `require_record`. It is exact, whatever was written into the place of a lost tail: the
-fence's own abort marker, say, which may even take back rows that lost their commit marker.
+The last line but one is looked at by `require_record`. It is exact, whatever was written into the place of a lost tail:
+the fence's abort marker, say, which may even take back rows that lost their commit marker. How P can be behind visible
+rows, and C ahead of P, though no run did anything wrong, and what tells that from a lost tail: see `lost_commits`.
 
 At-least-once knows no position in Kafka: Fresh while C is 0, then GoOn at C. A changed object is refused as soon as
 anything was written to the partition, saved or not.
@@ -48,7 +51,7 @@ from processor.model import (
 Found: TypeAlias = CommittedPosition | ForeignPosition | None
 
 COMMIT_MARKERS = 1  # each transaction writes one control record behind its records
-_LOST = "rows were committed and are gone: rebuild the topic and use `reset`, or start a new job"
+LOST = "rows were committed and are gone: rebuild the topic and use `reset`, or start a new job"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ def check_complete(checkpoint: Checkpoint, position: Found, bounds: PartitionBou
     require_tail(checkpoint, position, bounds)
     rows = checkpoint.rows or 0
     if isinstance(position, CommittedPosition) and position.position.row < rows:
-        raise Contradiction(f"completed with {rows} rows, but the position is {position.position.row}", hint=_LOST)
+        raise Contradiction(f"completed with {rows} rows, but the position is {position.position.row}", hint=LOST)
 
 
 def decide(
@@ -148,7 +151,7 @@ def decide(
         return GoOn(checkpoint.position)
     require_tail(checkpoint, position, bounds)
     if isinstance(position, CommittedPosition):
-        _require_reached(checkpoint, position)
+        _require_resets(checkpoint, position)
         return GoOn(position.position)
     if checkpoint is None or checkpoint.start is None:
         return first
@@ -186,7 +189,7 @@ def match_committed(
     offset, UNKNOWN_OFFSET where there is none. Raises Contradiction at the first record that is not the next good row.
     """
     reached, last_offset = start, UNKNOWN_OFFSET
-    rows = _rows(batches)
+    rows = rows_of(batches)
     for offset, value in records:
         expected = next(rows, None)
         if expected is None or expected[0] != value:
@@ -208,7 +211,7 @@ def of_the_same_object(
         yield record
 
 
-def _rows(batches: Iterator[Batch]) -> Iterator[tuple[bytes, Position]]:
+def rows_of(batches: Iterator[Batch]) -> Iterator[tuple[bytes, Position]]:
     """Yield each record's imprint with the position after it."""
     for batch in batches:
         start = batch.start
@@ -247,7 +250,7 @@ def require_tail(checkpoint: Checkpoint | None, position: Found, bounds: Partiti
     committed = position.last_offset + 1 if isinstance(position, CommittedPosition) else 0
     written = max(saved or 0, committed)
     if bounds.end < written:
-        raise Contradiction(f"the partition ends at offset {bounds.end}, the job wrote up to {written}", hint=_LOST)
+        raise Contradiction(f"the partition ends at offset {bounds.end}, the job wrote up to {written}", hint=LOST)
 
 
 def require_record(committed: CommittedPosition, found: tuple[int, bytes] | None) -> None:
@@ -257,20 +260,15 @@ def require_record(committed: CommittedPosition, found: tuple[int, bytes] | None
     """
     if found is None or found[0] != committed.last_offset:
         where = f"at offset {committed.last_offset}"
-        raise Contradiction(f"the last of {committed.position.row} rows was committed {where}, it is gone", hint=_LOST)
+        raise Contradiction(f"the last of {committed.position.row} rows was committed {where}, it is gone", hint=LOST)
 
 
-def _require_reached(checkpoint: Checkpoint | None, committed: CommittedPosition) -> None:
-    if checkpoint is None:
-        return
-    if checkpoint.start is not None and checkpoint.start.resets < committed.resets:
+def _require_resets(checkpoint: Checkpoint | None, committed: CommittedPosition) -> None:
+    if checkpoint is not None and checkpoint.start is not None and checkpoint.start.resets < committed.resets:
         raise Contradiction(
             f"the job was reset {committed.resets} times, the checkpoint knows of {checkpoint.start.resets}",
             hint="was the table restored? reset the job again",
         )
-    done = committed.position.row
-    if checkpoint.position.row > done:
-        raise Contradiction(f"the checkpoint counts {checkpoint.position.row} rows, the partition {done}", hint=_LOST)
 
 
 def _require_room(checkpoint: Checkpoint, bounds: PartitionBounds) -> None:
@@ -279,7 +277,7 @@ def _require_room(checkpoint: Checkpoint, bounds: PartitionBounds) -> None:
     rows = checkpoint.position.row - checkpoint.position.skipped - start_row
     start_offset = max(checkpoint.start.start_offset, 0) if checkpoint.start else 0
     if bounds.end - start_offset < rows:
-        raise Contradiction(f"{rows} rows are said to lie between offsets {start_offset} and {bounds.end}", hint=_LOST)
+        raise Contradiction(f"{rows} rows are said to lie between offsets {start_offset} and {bounds.end}", hint=LOST)
 
 
 def _require_unwritten_or_same(checkpoint: Checkpoint | None, bounds: PartitionBounds, source: SourceObject) -> None:

@@ -98,6 +98,19 @@ class ConfluentSink(ConfluentReads):
         self._translated(lambda: bounded(finish, timeout_s=limit_s + 1, what="the commit"))
         self._in_transaction = False
 
+    def abort_lost(self) -> None:
+        """Write a record and abort it; see `ports.Sink`."""
+
+        def abort() -> None:
+            producer, topic = self._open_transaction(), self._settings.topic
+            _when_there_is_room(producer, partial(producer.produce, topic, b"", partition=self._settings.partition))
+            if _flush_while_it_moves(producer):
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
+            producer.abort_transaction(self._settings.commit_timeout_s)
+
+        self._translated(abort)
+        self.discard()
+
     def discard(self) -> None:
         """Throw the producer away; see `ports.Sink`."""
         self._forget_clients()  # what they remember of the cluster may be what is wrong

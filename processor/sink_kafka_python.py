@@ -80,6 +80,18 @@ class KafkaPythonSink(KafkaPythonReads):
         self._translated(lambda: bounded(finish, timeout_s=self._settings.commit_timeout_s, what="the commit"))
         self._in_transaction = False
 
+    def abort_lost(self) -> None:
+        """Write a record and abort it; see `ports.Sink`."""
+        limit_s = self._settings.commit_timeout_s
+
+        def abort() -> None:
+            producer = self._open_transaction()
+            producer.send(self._settings.topic, b"", partition=self._settings.partition).get(timeout=limit_s)
+            producer.abort_transaction()
+
+        self._translated(lambda: bounded(abort, timeout_s=limit_s, what="the abort"))
+        self.discard()
+
     def discard(self) -> None:
         """Throw the producer away; see `ports.Sink`."""
         producer, self._producer, self._in_transaction = self._producer, None, False

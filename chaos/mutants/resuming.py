@@ -15,6 +15,7 @@ from chaos.mutants.trials import (
     accented,
     alike,
     checkpoint_lost,
+    commit_lost,
     gappy,
     lost_checkpoint_made_anew_by_a_run_that_dies,
     numbered,
@@ -31,6 +32,10 @@ RESUME = "processor.opening.Opening.resume"
 BETWEEN_BATCHES = ("sink.send:3 crashes before",)
 BEFORE_THE_SECOND_SAVE = ("checkpoints.save:2 crashes before",)
 EXPIRED = "the group offset expires before the second run"
+
+
+def _never(_original: Any) -> Any:
+    return lambda *_: False
 
 
 def _whole(opening: Any) -> bytes:
@@ -117,7 +122,7 @@ def resumes_at_the_checkpoint(original: Any) -> Any:
 
 
 @mutant(
-    "processor.resume._require_reached",
+    "processor.opening.require_counted",
     expected="Duplicate",
     trial=Trial(
         numbered,
@@ -128,12 +133,12 @@ def resumes_at_the_checkpoint(original: Any) -> Any:
     real="step:saved:2, step:resumed:1, then the group's offset is set back by one row",
 )
 def ignores_a_checkpoint_that_is_ahead(_original: Any) -> Any:
-    """Goes on at a position behind the checkpoint."""
+    """Goes on at a position behind the checkpoint, wherever the rows between are."""
 
-    def require_reached(_checkpoint: Checkpoint | None, _position: Position) -> None:
+    def require_counted(*_: Any) -> None:
         return
 
-    return require_reached
+    return require_counted
 
 
 @mutant(
@@ -226,7 +231,7 @@ def _uncommitted_confluent(original: Any) -> Any:
 def rebuilds_from_uncommitted_records(_original: Any) -> Any:
     """Counts aborted records as rows when it rebuilds the position."""
 
-    def records(self: Any, start_offset: int) -> Iterator[tuple[int, bytes]]:
+    def records(self: Any, start_offset: int, **_: bool) -> Iterator[tuple[int, bytes]]:
         return (seen for seen in self._partition.uncommitted() if seen[0] >= start_offset)
 
     return records
@@ -257,6 +262,7 @@ def rebuilds_one_row_too_many(original: Any) -> Any:
     expected="Duplicate",
     trial=Trial(numbered, ("sink.commit:2 crashes at 1",)),
     real="a commit held back until after the next run's read of the position",
+    also={"processor.opening.is_next_row": _never},  # which would find the rows that came in between
 )
 def reads_the_position_before_fencing(original: Any) -> Any:
     """Reads the position first and fences then, so a dead run's commit can still come in between."""
@@ -267,3 +273,55 @@ def reads_the_position_before_fencing(original: Any) -> Any:
             return original(self)
 
     return resume
+
+
+@mutant(
+    "processor.opening.is_next_row",
+    expected="Duplicate",
+    trial=Trial(
+        numbered,
+        ("checkpoints.save:3 fails before", "sink.send:4 fails before"),
+        "Kafka loses the position of the third commit after its answer",
+        commit_lost(3, position_only=True),
+    ),
+    real="a marker that aborts the third position alone, just before the coordinator commits; step:committed:3",
+)
+def looks_for_no_row_behind_the_position(original: Any) -> Any:
+    """Takes the position's word for it that no row behind it is committed."""
+    return _never(original)
+
+
+@mutant(
+    "processor.opening.was_taken_back",
+    expected="Lost",
+    trial=Trial(
+        numbered,
+        ("sink.send:2 fails at 1",),
+        "Kafka loses the first commit after its answer",
+        commit_lost(1),
+    ),
+    real="markers that abort the first transaction just before the coordinator commits it; step:saved:1",
+)
+def takes_the_checkpoints_word_without_a_position(original: Any) -> Any:
+    """Rebuilds behind the rows that the checkpoint counts, though Kafka took them back with the position."""
+    return _never(original)
+
+
+@mutant(
+    "processor.opening.abort_open",
+    expected="Stuck",
+    trial=Trial(
+        numbered,
+        ("sink.send:4 fails before",),
+        "Kafka loses the third commit after its answer, and the rows stay open",
+        commit_lost(3),
+    ),
+    real="a bare producer under our transactional.id leaves a record in a transaction that its coordinator forgot",
+)
+def waits_for_its_own_lost_transaction(_original: Any) -> Any:
+    """Waits for somebody to end a transaction that is its own and that nobody else is going to end."""
+
+    def abort_open(*_: Any) -> None:
+        return
+
+    return abort_open

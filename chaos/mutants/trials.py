@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import TypeAlias
 
 from chaos.on_fakes import GROUP, JOB_ID, FakeJob
@@ -183,6 +183,18 @@ def lost_checkpoint_made_anew_by_a_run_that_dies(job: FakeJob) -> None:
     job.attempt()
     job.partition.expire_group_offsets()
     job.finish()
+
+
+def commit_lost(nth: int, *, position_only: bool = False) -> Play:
+    """Return the play in which Kafka loses what it has answered as the n-th commit, and the next send fails."""
+
+    def play(job: FakeJob) -> None:
+        job.partition.markers_lag = True
+        lose = partial(job.partition.lose_commits, visible=position_only)
+        job.faults.before("sink.send", nth + 1, lose)
+        job.finish()
+
+    return play
 
 
 def position_put_back(job: FakeJob) -> None:

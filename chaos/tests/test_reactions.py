@@ -312,3 +312,70 @@ def dead_in_its_third_batch(workload: Workload) -> FakeJob:
     assert job.attempt().signal == 9
     assert [value for _, value in job.partition.committed()] == list(job.workload.values("json")[:4])
     return job
+
+
+class TestKafkaLosesACommitThatItHasAnswered:
+    """The coordinator calls a commit done and writes no marker for it, or none for its position."""
+
+    @pytest.mark.parametrize("alike", [False, True], ids=["rows differ", "rows alike"])
+    @pytest.mark.parametrize("then", ["crashes before", "crashes at 1", "fails at 1", "fails before"])
+    @pytest.mark.parametrize("saved", [True, False], ids=["saved", "unsaved"])
+    @pytest.mark.parametrize("visible", [False, True], ids=["rows and position", "position"])
+    @pytest.mark.parametrize("commit", [1, 3])
+    def test_every_row_is_there_once_in_the_end(
+        self, commit: int, visible: bool, saved: bool, then: str, alike: bool
+    ) -> None:
+        workload = generate(5, rows=9, shape=Shape(columns=2, blank_line_rate=0, repeat_rate=float(alike)))
+        job = FakeJob(workload, markers_lag=True, faults=[f"sink.send:{commit + 1} {then}"])
+        if not saved:
+            job.faults.strike_next("checkpoints.save", "fails before", nth=commit)
+        job.faults.before("sink.send", commit + 1, lambda: job.partition.lose_commits(visible=visible))
+        assert job.finish().exit_code == 0, [error_of(attempt) for attempt in job.attempts]
+        assert [value for _, value in job.partition.committed()] == list(workload.values("json"))
+        verdict = judge(job.evidence())
+        assert verdict.validity is Validity.VALID, verdict.summary
+
+    def test_a_run_that_goes_on_by_itself_ends_both_transactions_with_the_next_commit(self, workload: Workload) -> None:
+        job = FakeJob(workload, markers_lag=True)
+        job.faults.before("sink.send", 3, job.partition.lose_commits)
+        assert job.attempt().exit_code == 0
+        assert judge(job.evidence()).validity is Validity.VALID
+
+    def test_nothing_below_the_checkpoint_is_saved_while_the_rows_are_sent_again(self, workload: Workload) -> None:
+        job = FakeJob(workload, markers_lag=True, interval_rows=4, faults=["sink.send:2 crashes at 1"])
+        job.faults.before("sink.send", 2, job.partition.lose_commits)
+        job.attempt()
+        job.limits = replace(job.limits, interval_rows=1)
+        assert job.attempt().exit_code == 0
+        assert [step["row"] for step in steps(job.attempts[-1], "committed")] == list(range(1, 10))
+        assert [step["row"] for step in steps(job.attempts[-1], "saved")] == list(range(4, 10))
+
+    @pytest.mark.parametrize("commit", [1, 3])
+    def test_without_the_brokers_word_for_it_the_judge_calls_the_checkpoint_ahead(
+        self, workload: Workload, commit: int
+    ) -> None:
+        job = FakeJob(workload, markers_lag=True, faults=[f"sink.send:{commit + 1} crashes at 1"])
+        job.faults.before("sink.send", commit + 1, job.partition.lose_commits)
+        job.finish()
+        assert judge(job.evidence()).validity is Validity.VALID
+        assert judge(replace(job.evidence(), lost_commits=False)).names == {"CheckpointAhead"}
+
+    def test_rows_that_retention_took_before_they_could_be_looked_at_are_refused_with_6(
+        self, workload: Workload
+    ) -> None:
+        job = FakeJob(workload, markers_lag=True, faults=["sink.send:4 crashes at 1"])
+        job.faults.before("sink.send", 4, job.partition.lose_commits)
+        job.attempt()
+        job.partition.init_producer(GROUP)
+        job.partition.delete_before(job.partition.bounds().end)
+        attempt = job.attempt()
+        assert attempt.exit_code == 6
+        assert "counts 6 rows" in error_of(attempt)
+
+    def test_a_strangers_transaction_is_left_alone_and_costs_one_aborted_record(self, workload: Workload) -> None:
+        job = FakeJob(workload)
+        job.partition.append(job.partition.init_producer("stranger", timeout_ms=10**9), [b"a stranger's"])
+        attempt = job.attempt()
+        assert attempt.exit_code == 75
+        assert "it is not ours" in error_of(attempt)
+        assert [value for _, value in job.partition.uncommitted()] == [b"a stranger's", b""]

@@ -12,7 +12,7 @@ from chaos.track_record.plays import checkpoint_counts_seven_rows, tail_lost, to
 from processor.errors import Contradiction
 from processor.model import Delivery
 
-RESUME, SETTLE = "processor.opening.Opening.resume", "processor.opening.Opening.settle"
+RESUME, SETTLE = "processor.opening.Opening.resume", "processor.opening.Opening._await_stable"
 LOOKS_FOR_NO_RECORD: Mapping[str, Change] = {
     "processor.resume.require_tail": old.knows_the_end_by_the_checkpoint_alone,
     "processor.opening.require_record": old.looks_for_no_record,
@@ -20,6 +20,7 @@ LOOKS_FOR_NO_RECORD: Mapping[str, Change] = {
 GROWTH = "processor.processor.CSVToKafkaProcessor._require_growth"
 REFUSED = Contradiction.exit_code
 KILLED = None
+LOST_COMMITS = "chaos/tests/test_nemesis_lost_commits.py"
 THREE_BROKERS = "chaos/tests/test_three_brokers.py"
 # What a strike on the partition or the item leaves behind for the judge, whatever the processor does afterwards.
 ROWS_GONE = frozenset({"Truncated", "CheckpointAhead"})
@@ -318,5 +319,30 @@ BUGS = (
                 ("the last record that the checkpoint counts", -1),
             )
         ),
+    ),
+    Bug(
+        "refuses-rows-that-kafka-took-back",
+        "Kafka 4.3.1, killed and started again, gave up the markers of a commit that it had answered: the rows were"
+        " aborted, and the job refused with 6 for ever",
+        "killing the broker, once in some hundred times",
+        (
+            convicted("takes-the-checkpoints-word-without-a-position", 0),
+            ByTest(LOST_COMMITS, "test_a_commit_that_was_lost_after_its_answer_costs_no_row_and_repeats_none"),
+        ),
+    ),
+    Bug(
+        "repeats-rows-whose-position-kafka-lost",
+        "The same, where only the position lost its marker: the rows that it should have counted were sent again",
+        "thinking about the bug before this one",
+        (
+            convicted("looks-for-no-row-behind-the-position", 0),
+            ByTest(LOST_COMMITS, "test_a_commit_that_was_lost_after_its_answer_costs_no_row_and_repeats_none"),
+        ),
+    ),
+    Bug(
+        "waits-for-its-own-lost-transaction",
+        "The same, where the rows stayed open: the job ended with 75 for ever, and readers waited",
+        "thinking about the bug before the last one",
+        (ByTest(LOST_COMMITS, "test_a_forgotten_transaction_is_ended_and_the_run_goes_on"),),
     ),
 )

@@ -28,14 +28,14 @@ def lease_before_the_position(original: Any) -> Any:
 def waits_whoever_has_the_transaction_open(original: Any) -> Any:
     """Call every transaction that stays open a passing trouble."""
 
-    def settle(self: Any) -> PartitionBounds:
+    def await_stable(self: Any) -> PartitionBounds:
         try:
             bounds: PartitionBounds = original(self)
         except (Contradiction, Superseded) as why:
             raise Temporary(str(why), hint="start the same command again") from why
         return bounds
 
-    return settle
+    return await_stable
 
 
 def returns_whatever_lease_it_reads(original: Any) -> Any:

@@ -15,7 +15,8 @@ def find_checkpoints_ahead(case: Case) -> Iterator[CheckpointAhead]:
 
     A version is ahead if it counts more rows than are visible at the end, or an offset past the end; if it parts the
     records at `next_offset` elsewhere than at its row; or if a later run, which reads its position after it fenced,
-    resumed below it. A save is ahead if the attempt's own lines tell of it before they tell of the commit.
+    resumed below it. The last two not where the broker lost commits: what was counted came later, at other offsets. A
+    save is ahead if the attempt's own lines tell of it before they tell of the commit.
     """
     clean = not case.differences.repeated and not case.differences.moved and not case.differences.missing[:-1]
     reports = _Reports(case)
@@ -25,7 +26,7 @@ def find_checkpoints_ahead(case: Case) -> Iterator[CheckpointAhead]:
         if version.planted or last_line is None:
             continue
         detail = _ahead_of_partition(case, version)
-        if detail is None and case.exactly_once:
+        if detail is None and case.exactly_once and not case.evidence.lost_commits:
             detail = reports.ahead_of_resume(version, life)
             if detail is None and clean and not case.gone_rows:
                 detail = _parted_elsewhere(case, version)

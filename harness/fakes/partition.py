@@ -86,6 +86,7 @@ class FakePartition:
         self.group_offsets: dict[str, GroupOffset] = {}
         self.bad_topic = TopicFacts("fake-cluster", "bad-topic-id", frozenset({0}), "delete", 1_048_588)
         self.dead_letters: list[DeadLetter] = []
+        self.has_lost_commits = False
         self._generation = 1
         self._last_producer_id = 0
         self._coordinated: dict[str, Coordinated] = {}
@@ -211,6 +212,19 @@ class FakePartition:
         for known in self._coordinated.values():
             if known.stage is Stage.PREPARED_COMMIT:
                 self._finish_commit(known)
+
+    def lose_commits(self, *, visible: bool = False) -> None:
+        """Let the coordinator call each prepared commit done without its markers, as Kafka may after a restart.
+
+        The records stay open in the log until the producer's next transaction ends, and end as that one does, unless
+        they had their marker and are `visible`; the offsets are never seen.
+        """
+        for known in self._coordinated.values():
+            if known.stage is Stage.PREPARED_COMMIT:
+                if visible:
+                    self._mark_records(known, Marker.COMMIT)
+                self._settle(known)
+                self.has_lost_commits = True
 
     def delete_before(self, offset: int) -> None:
         """Let retention take every record before `offset`."""

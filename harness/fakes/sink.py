@@ -54,11 +54,11 @@ class FakeSink:
         """Return the partition's offsets now."""
         return self._call("sink.bounds", lambda _: self._partition.bounds())
 
-    def records(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
-        """Yield the committed records' imprints as of this call; what retention has taken cannot be asked for."""
+    def records(self, start_offset: int, *, committed: bool = True) -> Iterator[tuple[int, bytes]]:
+        """Yield the records' imprints as of this call; what retention has taken cannot be asked for."""
         if start_offset < self._partition.bounds().start:
             raise _failed(f"offset {start_offset} is out of range")
-        return self._call("sink.records", lambda _: self._imprints(start_offset))
+        return self._call("sink.records", lambda _: self._imprints(start_offset, committed=committed))
 
     def check(self, batch: Batch) -> None:
         """Refuse what `send` would refuse before it writes."""
@@ -95,6 +95,17 @@ class FakeSink:
 
         self._call("sink.commit", effect)
         self._producer = producer
+
+    def abort_lost(self) -> None:
+        """Append a record and abort it; a crash at `done` records leaves it open."""
+        producer = self._take_producer("abort_lost")
+
+        def effect(done: int | None) -> None:
+            self._partition.append(producer, [b""])
+            if done is None:
+                self._partition.abort(producer)
+
+        self._call("sink.abort_lost", effect)
 
     def discard(self) -> None:
         """Forget the producer; an open transaction stays open. Only a Crash can come out of it."""
@@ -146,8 +157,8 @@ class FakeSink:
             require_dead_letters(facts if topic == "bad" else replace(facts, partitions=frozenset()), topic)
         return self._partition.destination
 
-    def _imprints(self, start_offset: int) -> Iterator[tuple[int, bytes]]:
-        parts, found = self._settings.parts, self._partition.contents(start_offset)
+    def _imprints(self, start_offset: int, *, committed: bool) -> Iterator[tuple[int, bytes]]:
+        parts, found = self._settings.parts, self._partition.contents(start_offset, committed=committed)
         return iter(
             [
                 (offset, parts.imprint(c.value, key=c.key, headers=c.headers, timestamp_ms=c.timestamp_ms or 0))

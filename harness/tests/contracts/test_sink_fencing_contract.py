@@ -171,3 +171,37 @@ class TestDiscard:
         began_s = time.monotonic()
         sink.discard()
         assert time.monotonic() - began_s < 10
+
+
+class TestAbortLost:
+    def test_leaves_what_was_committed_and_the_position_as_they_were(self, sink_world: SinkWorld) -> None:
+        sink = sink_world.sink()
+        sink.fence()
+        sink.send(batch_of(ROWS))
+        sink.commit(committed_after(batch_of(ROWS)))
+        sink_world.settle()
+        heir = sink_world.sink()
+        heir.fence()
+        heir.abort_lost()
+        sink_world.settle()
+        assert sink_world.read(committed=True) == ROWS
+        assert sink_world.read(committed=False) == [*ROWS, b""]
+        heir.fence()
+        assert heir.position() == committed_after(batch_of(ROWS))
+
+    def test_leaves_a_strangers_transaction_open(self, sink_world: SinkWorld) -> None:
+        sink_world.open_strangers_transaction([b"a stranger's"])
+        sink = sink_world.sink()
+        sink.fence()
+        sink.abort_lost()
+        bounds = sink_world.sink().bounds()
+        assert bounds.stable == 0
+        assert bounds.end > 1
+        sink_world.abort_strangers_transaction()
+
+    def test_of_a_fenced_producer_is_refused(self, sink_world: SinkWorld) -> None:
+        zombie, heir = sink_world.sink(), sink_world.sink()
+        zombie.fence()
+        heir.fence()
+        with pytest.raises(SinkFenced):
+            zombie.abort_lost()

@@ -60,6 +60,19 @@ class TestReading:
         sink_world.settle()
         assert [value for _, value in sink.records(0)] == ROWS + MORE
 
+    def test_aborted_and_open_records_are_read_where_they_are_asked_for_and_only_there(
+        self, sink_world: SinkWorld
+    ) -> None:
+        dead, heir = sink_world.sink(), sink_world.sink()
+        dead.fence()
+        dead.send(batch_of(ROWS))
+        heir.fence()
+        end = heir.send(batch_of(MORE))
+        assert end is not None
+        assert [value for _, value in heir.records(0, committed=False)] == ROWS + MORE
+        assert [offset for offset, _ in heir.records(end - 1, committed=False)] == [end - 1]
+        assert list(heir.records(0)) == []
+
     def test_records_below_the_start_are_not_passed_over_in_silence(self, sink_world: SinkWorld) -> None:
         sink = sink_world.sink()
         sink.fence()
