@@ -83,6 +83,21 @@ variable "settings" {
     condition     = lookup(var.settings, "LOG_LEVEL", "info") != "warning"
     error_message = "Metrics and alarms are made from the lines that LOG_LEVEL=warning leaves out."
   }
+
+  validation {
+    condition     = lookup(var.settings, "ON_BAD_ROW", "fail") != "dead-letter" || contains(keys(var.settings), "DEAD_LETTER_TOPIC")
+    error_message = "ON_BAD_ROW=dead-letter needs DEAD_LETTER_TOPIC."
+  }
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._-]{1,200}$", lookup(var.settings, "DEAD_LETTER_TOPIC", "none")))
+    error_message = "DEAD_LETTER_TOPIC is a topic's name: letters, digits, '.', '_' and '-', 200 at most."
+  }
+
+  validation {
+    condition     = lookup(var.settings, "DEAD_LETTER_TOPIC", "") != var.kafka_topic
+    error_message = "DEAD_LETTER_TOPIC must be another topic than that of the rows."
+  }
 }
 
 variable "readable_keys" {

@@ -64,6 +64,7 @@ module "shared" {
   bucket             = module.job.bucket
   key_pattern        = coalesce(var.readable_keys, module.job.key)
   kafka_topic        = var.kafka_topic
+  dead_letter_topic  = lookup(var.settings, "DEAD_LETTER_TOPIC", null)
   kafka_name         = module.job.kafka_name
   msk_cluster_arn    = var.msk_cluster_arn
   secret_arns        = [for name, value in var.settings : value if endswith(name, "_FROM") && startswith(value, "arn:")]

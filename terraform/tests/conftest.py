@@ -18,7 +18,7 @@ from terraform.tests import images
 from terraform.tests.cli import TerraformUnavailable, require_terraform
 from terraform.tests.deployed import Deployed, deploy
 from terraform.tests.emulator import answer_for_step_functions
-from terraform.tests.policies import SECRET
+from terraform.tests.policies import BAD_ROWS, SECRET
 
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"  # roles attach policies of AWS
 os.environ["MOTO_DOCKER_NETWORK_MODE"] = "host"  # a job reaches loopback, as the broker and the cloud do
@@ -61,6 +61,7 @@ def job() -> Job:
         "CHECKPOINT_INTERVAL": str(INTERVAL_ROWS),
         "KAFKA_COMPRESSION": "lz4",
         "KAFKA_SASL_PASSWORD_FROM": SECRET,
+        "DEAD_LETTER_TOPIC": BAD_ROWS,
     }
     return Job(workload.csv, workload.values("json"), client="confluent", settings=settings)
 

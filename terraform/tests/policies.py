@@ -13,6 +13,9 @@ from terraform.tests.deployed import Deployed
 # Named in the settings of every option, so that its role may read it. Nobody asks for it: the broker is plaintext.
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:AmazonMSK_rows-AbCdEf"
 
+# As well: with MSK's IAM the role may write there. No row is bad, so nobody looks whether it exists.
+BAD_ROWS = "rows-that-are-bad"
+
 
 def role_policies(deployed: Deployed) -> dict[str, list[str]]:
     """Return the inline policies of every role that was made, by the role's description."""
@@ -82,7 +85,7 @@ def assert_processor_rights(deployed: Deployed, who: str) -> None:
 
 
 def assert_rights_on_msk(deployed: Deployed, who: str, cluster: str) -> None:
-    """On MSK the role may use its topic, its group and its transactional id, and those of no other job."""
+    """On MSK the role may use its topics, its group and its transactional id, and those of no other job."""
     policies = role_policies(deployed)[who]
     before, _, name_and_id = cluster.partition(":cluster/")
     place = {kind: f"{before}:{kind}/{name_and_id}" for kind in ("topic", "group", "transactional-id")}
@@ -93,6 +96,13 @@ def assert_rights_on_msk(deployed: Deployed, who: str, cluster: str) -> None:
         ("kafka-cluster:WriteData", f"{place['topic']}/{deployed.topic}"): True,
         ("kafka-cluster:WriteData", f"{place['topic']}/another"): False,
         ("kafka-cluster:DeleteTopic", f"{place['topic']}/{deployed.topic}"): False,
+        ("kafka-cluster:DescribeTopic", f"{place['topic']}/{BAD_ROWS}"): True,
+        ("kafka-cluster:DescribeTopicDynamicConfiguration", f"{place['topic']}/{BAD_ROWS}"): True,
+        ("kafka-cluster:WriteData", f"{place['topic']}/{BAD_ROWS}"): True,
+        ("kafka-cluster:WriteData", f"{place['topic']}/{BAD_ROWS}-of-another"): False,
+        ("kafka-cluster:ReadData", f"{place['topic']}/{BAD_ROWS}"): False,
+        ("kafka-cluster:AlterTopicDynamicConfiguration", f"{place['topic']}/{BAD_ROWS}"): False,
+        ("kafka-cluster:DeleteTopic", f"{place['topic']}/{BAD_ROWS}"): False,
         ("kafka-cluster:AlterGroup", f"{place['group']}/{own}"): True,
         ("kafka-cluster:AlterGroup", f"{place['group']}/another"): False,
         ("kafka-cluster:AlterTransactionalId", f"{place['transactional-id']}/{own}"): True,

@@ -50,6 +50,10 @@ def test_jobs_run_on_spot_and_nothing_runs_without_jobs(deployed: Deployed) -> N
     ]
 
 
+def test_job_may_write_no_file(deployed: Deployed) -> None:
+    assert job_definition(deployed)["containerProperties"]["readonlyRootFilesystem"] is True
+
+
 def test_everything_is_tried_again_but_what_a_person_must_mend(deployed: Deployed) -> None:
     retry = job_definition(deployed)["retryStrategy"]
     assert retry["attempts"] == 3

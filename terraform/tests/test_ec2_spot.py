@@ -17,7 +17,7 @@ from terraform.tests.containers import attempt, verdict_on
 from terraform.tests.deployed import EMULATOR_DRIFT, Deployed, inventory
 from terraform.tests.images import LABEL, REPOSITORY, build_recorder
 from terraform.tests.made import MSK, assert_roles, assert_shared_parts
-from terraform.tests.policies import SECRET
+from terraform.tests.policies import BAD_ROWS, SECRET
 
 ROOT = "ec2-spot"
 WHEELS = REPOSITORY / "build" / "terraform-tests"
@@ -39,6 +39,7 @@ def extra() -> dict[str, object]:
         "MAX_ROWS_PER_S": "400",
         "KAFKA_COMPRESSION": "lz4",
         "KAFKA_SASL_PASSWORD_FROM": SECRET,
+        "DEAD_LETTER_TOPIC": BAD_ROWS,
     }
     return {"msk_cluster_arn": MSK, "wheel_path": str(wheel), "restart_wait_s": 1, "settings": settings}
 

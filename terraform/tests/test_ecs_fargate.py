@@ -18,6 +18,7 @@ from terraform.tests.containers import WITHIN_S, Moving, attempt, verdict_on
 from terraform.tests.deployed import EMULATOR_DRIFT, Deployed, inventory
 from terraform.tests.images import IMAGE, LABEL
 from terraform.tests.made import MSK, assert_filters_understand, assert_roles, assert_shared_parts
+from terraform.tests.policies import role_policies
 
 ROOT = "ecs-fargate"
 DRAIN_S = 20  # processor.__main__.DRAIN_WITHIN_S
@@ -169,6 +170,19 @@ def test_restarts_follow_the_exit_code(
 
 def test_second_plan_is_empty(deployed: Deployed) -> None:
     assert deployed.terraform.drift() - EMULATOR_DRIFT == set()
+
+
+def test_without_a_topic_for_bad_rows_there_is_no_right_on_one(deployed: Deployed) -> None:
+    def statements() -> dict[str, Any]:
+        (policy,) = role_policies(deployed)["The processor"]
+        return {statement["Sid"]: statement for statement in json.loads(policy)["Statement"]}
+
+    before = statements()
+    assert "WriteBadRows" in before
+    only = "-target=aws_iam_role_policy.task"
+    deployed.terraform.run("apply", "-auto-approve", "-input=false", only, "-var", "settings={}")
+    without = {sid: statement for sid, statement in before.items() if sid not in ("WriteBadRows", "ReadItsSecrets")}
+    assert statements() == without
 
 
 def test_destroy_leaves_nothing(deployed: Deployed) -> None:

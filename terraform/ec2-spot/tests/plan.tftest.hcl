@@ -167,6 +167,49 @@ run "refuses_a_level_of_the_log_that_leaves_out_what_alarms_are_made_from" {
   expect_failures = [var.settings]
 }
 
+run "bad_rows_may_have_a_topic_of_their_own" {
+  command = plan
+
+  variables {
+    settings = { ON_BAD_ROW = "dead-letter", DEAD_LETTER_TOPIC = "rows.bad" }
+  }
+
+  assert {
+    condition     = module.job.environment["ON_BAD_ROW"] == "dead-letter" && module.job.environment["DEAD_LETTER_TOPIC"] == "rows.bad"
+    error_message = "The processor must be told both."
+  }
+}
+
+run "refuses_bad_rows_without_a_topic_for_them" {
+  command = plan
+
+  variables {
+    settings = { ON_BAD_ROW = "dead-letter" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "refuses_bad_rows_in_the_topic_of_the_rows" {
+  command = plan
+
+  variables {
+    settings = { ON_BAD_ROW = "dead-letter", DEAD_LETTER_TOPIC = "rows" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "refuses_a_topic_of_bad_rows_that_stands_for_all_topics" {
+  command = plan
+
+  variables {
+    settings = { ON_BAD_ROW = "dead-letter", DEAD_LETTER_TOPIC = "*" }
+  }
+
+  expect_failures = [var.settings]
+}
+
 run "refuses_readable_keys_without_an_end" {
   command = plan
 

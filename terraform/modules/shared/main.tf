@@ -140,6 +140,16 @@ data "aws_iam_policy_document" "processor" {
   }
 
   dynamic "statement" {
+    for_each = local.msk == null || var.dead_letter_topic == null ? [] : [local.msk]
+
+    content {
+      sid       = "WriteBadRows"
+      actions   = ["kafka-cluster:DescribeTopic", "kafka-cluster:DescribeTopicDynamicConfiguration", "kafka-cluster:WriteData"]
+      resources = ["${statement.value.before}:topic/${statement.value.name}/${statement.value.id}/${var.dead_letter_topic}"]
+    }
+  }
+
+  dynamic "statement" {
     for_each = local.msk == null ? [] : [local.msk]
 
     content {

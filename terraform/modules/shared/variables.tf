@@ -49,6 +49,17 @@ variable "kafka_topic" {
   nullable    = false
 }
 
+variable "dead_letter_topic" {
+  description = "The topic of bad rows, for the IAM rights on MSK; null where bad rows go nowhere."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.dead_letter_topic == null ? true : can(regex("^[A-Za-z0-9._-]{1,200}$", var.dead_letter_topic))
+    error_message = "A topic's name holds letters, digits, '.', '_' and '-', 200 at most; anything else would widen the right."
+  }
+}
+
 variable "kafka_name" {
   description = "Name of group and transactional.id, for the IAM rights on MSK; may end with *."
   type        = string
