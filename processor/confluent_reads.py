@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from functools import partial
+from itertools import chain, repeat
 from typing import Any, TypeVar
 
 from confluent_kafka import (
@@ -119,8 +120,10 @@ class ConfluentReads:
         try:
             reader.assign([self._place(start_offset)])
             deadline = time.monotonic() + READ_TIMEOUT_S
-            at_once = 1  # consume() waits until it has them all, and the first record may be the only one asked for
+            # consume() waits until it has as many; the first record may be all that is asked for, the end the second.
+            asked = chain((1, 1), repeat(10_000))
             while time.monotonic() < deadline:
+                at_once = next(asked)
                 for message in self._translated(partial(reader.consume, at_once, timeout=0.5)):
                     error = message.error()
                     if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
@@ -131,7 +134,6 @@ class ConfluentReads:
                         return
                     yield message.offset(), self._imprint(message) if parts_given else message.value()
                     deadline = time.monotonic() + READ_TIMEOUT_S
-                at_once = 10_000
             raise _failed(f"reading {self._place()} stopped before offset {end}")
         finally:
             reader.close()
