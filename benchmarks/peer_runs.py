@@ -48,9 +48,9 @@ class PeerRun:
     resumes: bool = False  # whether it goes on after a kill, with what it had not committed
     role: str = "peer"
 
-    def made(self, scale: Scale) -> MadeCsv:
-        """Return the object to move at this scale."""
-        rows = int(PEER_BYTES * self.share * scale.end_to_end_share) // 100
+    def made(self, scale: Scale, *, times: int = 1) -> MadeCsv:
+        """Return the object to move at this scale, or one of so many times the rows."""
+        rows = times * int(PEER_BYTES * self.share * scale.end_to_end_share) // 100
         return MadeCsv("rows", 100, max(rows - rows % ROWS_IN_STEPS_OF, FEWEST_ROWS))
 
     def settings(self) -> dict[str, object]:

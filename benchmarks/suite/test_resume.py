@@ -27,6 +27,7 @@ pytestmark = pytest.mark.broker
 
 PLACES = PERCENTS if chosen_scale().rounds > 1 else PERCENTS[1:2]
 MADE = MadeCsv("rows", 100, chosen_scale().resume_rows)
+KILLED_EARLY = 3  # times the rows of a rate: those are all sent before a kill at the first of them lands
 RESUMING = {one.name: one for one in PEERS if one.resumes and chosen_scale().whole_choice}
 
 
@@ -44,7 +45,7 @@ def resumes(stage: Stage, scale: Scale) -> Iterator[Plan[Resume]]:
 
 def peer_resume(peer: PeerRun, stage: Stage, scale: Scale) -> Resume:
     """Return a peer's resume; where in the file it is killed is up to its first commit."""
-    return Resume(peer.resume_s(stage, peer.made(scale)))
+    return Resume(peer.resume_s(stage, peer.made(scale, times=KILLED_EARLY)))
 
 
 @pytest.mark.benchmark(group="resume", timer=TIMER)
