@@ -46,10 +46,14 @@ def send(producer: Producer, topic: str, *values: bytes) -> None:
     assert producer.flush(30) == 0
 
 
-def committed(producer: Producer, topic: str, *values: bytes) -> None:
+def committed(broker: Broker, topic: str, *values: bytes, producer: Producer | None = None) -> None:
+    """Commit records; return when their marker is written, which is a moment after the answer to the commit."""
+    producer = producer or transactional(broker)
+    end = offsets(broker.bootstrap_servers, topic).end + len(values) + 1
     producer.begin_transaction()
     send(producer, topic, *values)
     producer.commit_transaction(30)
+    until(lambda: offsets(broker.bootstrap_servers, topic).end >= end, within_s=30, what="the marker of the commit")
 
 
 @contextmanager
@@ -75,8 +79,8 @@ def test_empty_partition_reads_as_nothing(broker: Broker, topic: str, client: Cl
 @pytest.mark.parametrize("client", CLIENTS)
 def test_commit_markers_are_gaps_and_not_records(broker: Broker, topic: str, client: Client) -> None:
     producer = transactional(broker)
-    committed(producer, topic, b"a", b"b")
-    committed(producer, topic, b"c")
+    committed(broker, topic, b"a", b"b", producer=producer)
+    committed(broker, topic, b"c", producer=producer)
     reading = read(broker.bootstrap_servers, topic, isolation="read_committed", client=client)
     assert [(record.offset, record.key, record.value) for record in reading] == [
         (0, b"key", b"a"),
@@ -91,7 +95,7 @@ def test_commit_markers_are_gaps_and_not_records(broker: Broker, topic: str, cli
 def test_aborted_records_are_seen_by_uncommitted_readers_alone(broker: Broker, topic: str, client: Client) -> None:
     with open_transaction(broker, topic, b"aborted"):
         pass
-    committed(transactional(broker), topic, b"kept")
+    committed(broker, topic, b"kept")
     assert values(read(broker.bootstrap_servers, topic, isolation="read_committed", client=client)) == [b"kept"]
     uncommitted = read(broker.bootstrap_servers, topic, isolation="read_uncommitted", client=client)
     assert values(uncommitted) == [b"aborted", b"kept"]
@@ -99,7 +103,7 @@ def test_aborted_records_are_seen_by_uncommitted_readers_alone(broker: Broker, t
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_aborted_tail_does_not_make_a_committed_read_hang(broker: Broker, topic: str, client: Client) -> None:
-    committed(transactional(broker), topic, b"kept")
+    committed(broker, topic, b"kept")
     with open_transaction(broker, topic, b"aborted"):
         pass
     assert values(read(broker.bootstrap_servers, topic, isolation="read_committed", client=client)) == [b"kept"]
@@ -109,9 +113,9 @@ def test_aborted_tail_does_not_make_a_committed_read_hang(broker: Broker, topic:
 def test_committed_read_behind_an_open_transaction_ends_at_the_last_stable_offset(
     broker: Broker, topic: str, client: Client
 ) -> None:
-    committed(transactional(broker), topic, b"before")
+    committed(broker, topic, b"before")
     with open_transaction(broker, topic, b"open"):
-        committed(transactional(broker), topic, b"behind")
+        committed(broker, topic, b"behind")
         reading = read(broker.bootstrap_servers, topic, isolation="read_committed", client=client)
         assert values(reading) == [b"before"]
         assert reading.bounds == PartitionBounds(start=0, stable=2, end=5)
@@ -125,7 +129,7 @@ def test_committed_read_behind_an_open_transaction_ends_at_the_last_stable_offse
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_reading_can_begin_in_the_middle(broker: Broker, topic: str, client: Client) -> None:
-    committed(transactional(broker), topic, b"a", b"b", b"c")
+    committed(broker, topic, b"a", b"b", b"c")
     reading = read(broker.bootstrap_servers, topic, isolation="read_committed", client=client, start_offset=1)
     assert values(reading) == [b"b", b"c"]
 
@@ -137,7 +141,7 @@ def test_many_records_in_many_transactions_are_read_once_and_in_order(
     producer, expected = transactional(broker), []
     for batch in range(20):
         rows = [b"%d-%d" % (batch, row) for row in range(500)]
-        committed(producer, topic, *rows)
+        committed(broker, topic, *rows, producer=producer)
         expected += rows
     assert values(read(broker.bootstrap_servers, topic, isolation="read_committed", client=client)) == expected
 
@@ -148,7 +152,7 @@ def test_topic_that_is_not_there_is_an_error_and_not_an_empty_reading(broker: Br
 
 
 def test_offset_before_the_first_kept_is_an_error_and_not_a_jump(broker: Broker, topic: str) -> None:
-    committed(transactional(broker), topic, b"a", b"b", b"c")
+    committed(broker, topic, b"a", b"b", b"c")
     admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
     place = TopicPartition(topic, 0, 2)
     admin.delete_records([place])[place].result()
@@ -186,11 +190,11 @@ def test_topic_is_created_with_its_partitions_and_settings(broker: Broker) -> No
 
 def test_live_reader_sees_records_while_they_come_and_never_the_aborted(broker: Broker, topic: str) -> None:
     with LiveReader(broker.bootstrap_servers, topic) as reader:
-        committed(transactional(broker), topic, b"a")
+        committed(broker, topic, b"a")
         until(lambda: len(reader.seen()) == 1, within_s=30, what="the first record, live")
         with open_transaction(broker, topic, b"aborted"):
             pass
-        committed(transactional(broker), topic, b"b")
+        committed(broker, topic, b"b")
         until(lambda: len(reader.seen()) == 2, within_s=30, what="the second record, live")
         seen = reader.stop()
     assert [(one.offset, one.value) for one in seen] == [(0, b"a"), (4, b"b")]
