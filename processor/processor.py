@@ -181,7 +181,8 @@ class CSVToKafkaProcessor:
     def _save(self, position: Position, next_offset: int | None) -> None:
         """Save the checkpoint. In exactly-once it may fail: the position in Kafka is the truth, the next save helps.
 
-        In at-least-once the checkpoint is the position: there it is saved before the next batch is sent.
+        In at-least-once the checkpoint is the position: there it is saved before the next batch is sent. What Kafka
+        took back and is sent again is counted already, and the item may not go back: nothing is saved below it.
         """
         if position.row < self._counted:
             return

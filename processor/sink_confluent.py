@@ -100,13 +100,15 @@ class ConfluentSink(ConfluentReads):
 
     def abort_lost(self) -> None:
         """Write a record and abort it; see `ports.Sink`."""
+        limit_s = self._settings.commit_timeout_s
 
         def abort() -> None:
-            producer, topic = self._open_transaction(), self._settings.topic
-            _when_there_is_room(producer, partial(producer.produce, topic, b"", partition=self._settings.partition))
+            producer = self._open_transaction()
+            producer.produce(self._settings.topic, b"", partition=self._settings.partition)
             if _flush_while_it_moves(producer):
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
-            producer.abort_transaction(self._settings.commit_timeout_s)
+            # Bounded as a commit is, and for its reason.
+            bounded(lambda: producer.abort_transaction(limit_s), timeout_s=limit_s + 1, what="the abort")
 
         self._translated(abort)
         self.discard()
