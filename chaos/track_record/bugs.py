@@ -325,10 +325,7 @@ BUGS = (
         "Kafka 4.3.1, killed and started again, gave up the markers of a commit that it had answered: the rows were"
         " aborted, and the job refused with 6 for ever",
         "killing the broker, once in many times",
-        (
-            convicted("takes-the-checkpoints-word-without-a-position", 0),
-            ByTest(LOST_COMMITS, "test_a_commit_that_was_lost_after_its_answer_costs_no_row_and_repeats_none"),
-        ),
+        (ByTest(LOST_COMMITS, "test_a_commit_that_was_lost_after_its_answer_costs_no_row_and_repeats_none"),),
     ),
     Bug(
         "repeats-rows-whose-position-kafka-lost",
