@@ -16,7 +16,7 @@ refused, by `resume.require_record` and by Opening.settle.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import takewhile
 
 from processor.errors import Contradiction, SinkFailed
 from processor.model import Batch, Checkpoint, CommittedPosition, PartitionBounds, Position, SourceObject
@@ -86,7 +86,8 @@ def require_counted(
         return
     found = reached
     if end - rows >= bounds.start and _nothing_visible(sink, end - rows, end):
-        hidden = islice(sink.records(end - rows, committed=False), rows)
+        # Bounded by the offset: behind it lie rows that were never counted, and one of them may be just like these.
+        hidden = takewhile(lambda record: record[0] < end, sink.records(end - rows, committed=False))
         try:
             found = match_committed(hidden, rows_from(reached), reached)[0]
         except Contradiction:
