@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 READ_TIMEOUT_S = 10.0
 END_WAIT_MS = 10  # how long the broker waits for more records before it says that there are none
+FULL_WAIT_MS = 10  # after so long librdkafka asks again where it held enough; its own second leaves a reader waiting
 TRIES = 4  # within that time, should each run out of its own: a client that knows a fallen leader does not let go of it
 DEFAULT_MESSAGE_BYTES = 1_048_588  # the broker's default of max.message.bytes, until `describe` has asked
 LOGGER = logging.getLogger("csv-to-kafka.librdkafka")
@@ -113,6 +114,7 @@ class ConfluentReads:
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed" if committed else "read_uncommitted",
                 "fetch.wait.max.ms": END_WAIT_MS,
+                "fetch.queue.backoff.ms": FULL_WAIT_MS,
                 "enable.partition.eof": True,  # offsets have gaps: only the broker knows where the end is
                 "auto.offset.reset": "error",  # a gap must raise, not skip
             }
