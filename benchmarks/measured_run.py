@@ -1,6 +1,6 @@
 """The processor as it is, with one more line on stdout at its end: `measured`, its peak memory and its CPU time.
 
-`python -m benchmarks.measured_run run` takes what `python -m processor run` takes.
+`python -m benchmarks.measured_run run` takes what `python -m processor run` takes, and so with every other command.
 """
 
 from __future__ import annotations

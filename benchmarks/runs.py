@@ -6,8 +6,13 @@ bring every row to the partition has no time at all: it raises.
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from benchmarks.made_csv import MadeCsv
@@ -17,6 +22,7 @@ from harness.partition import offsets, read
 from harness.target import Target
 
 PROCESSOR = (sys.executable, "-m", "benchmarks.measured_run", "run")
+VERIFY = (*PROCESSOR[:-1], "verify")
 WITHIN_S = 3600.0
 LOOKED_AT_OFFSETS = 20
 
@@ -40,12 +46,28 @@ class Run:
         return f"{self.rows / self.seconds:,.0f} rows/s ({self.rows:,} in {self.seconds:.2f} s) {self.mark}".rstrip()
 
 
-def run_processor(stage: Stage, made: MadeCsv, settings: dict[str, str]) -> Run:
-    """Run the processor from the first row to the last, on a topic of its own; see that the last record is right."""
-    with stage.topic() as topic:
-        run = measure(PROCESSOR, stage.environment(made, topic, settings), made)
-        require_last_record(stage, topic, made.value(made.rows - 1), commits=run.commits, rows=made.rows)
+def run_processor(stage: Stage, made: MadeCsv, settings: dict[str, str], *, topic: str = "") -> Run:
+    """Run the processor from the first row to the last; see that the last record is right.
+
+    On this empty topic, or on one of its own.
+    """
+    with nullcontext(topic) if topic else stage.topic() as place:
+        run = measure(PROCESSOR, stage.environment(made, place, settings), made)
+        require_last_record(stage, place, made.value(made.rows - 1), commits=run.commits, rows=made.rows)
     return run
+
+
+def verify(stage: Stage, made: MadeCsv, settings: dict[str, str], *, topic: str) -> Run:
+    """Run `verify` on a job that is done, the start of the process included. Raises RuntimeError unless it is valid."""
+    began = time.monotonic()
+    environment = os.environ | stage.environment(made, topic, settings)
+    ended = subprocess.run(VERIFY, env=environment, capture_output=True, text=True, check=False, timeout=WITHIN_S)
+    seconds = time.monotonic() - began
+    if ended.returncode != 0 or f"valid: {made.rows:,} rows" not in ended.stdout:
+        raise RuntimeError(f"{' '.join(VERIFY)} ended with {ended.returncode}: {ended.stdout}{ended.stderr}")
+    measures = json.loads(ended.stdout.splitlines()[-1])
+    peak = measures["peak_memory_bytes"]
+    return Run(seconds, made.rows, made.size_bytes, cpu_s=measures["cpu_s"], peak_memory_bytes=peak)
 
 
 def measure(command: Sequence[str], environment: dict[str, str], made: MadeCsv) -> Run:

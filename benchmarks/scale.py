@@ -25,6 +25,7 @@ class Scale:
     memory_bytes: tuple[int, ...]
     single_round_from_bytes: int  # such an object is moved once, and not in the warm-up
     resume_rows: int  # of 100 bytes; the object in which crashes happen
+    verified_rows: tuple[int, ...]  # of 100 bytes
 
 
 SCALES = {
@@ -37,6 +38,7 @@ SCALES = {
         memory_bytes=(10**6,),
         single_round_from_bytes=GB,
         resume_rows=400_000,
+        verified_rows=(2_000,),
     ),
     "quick": Scale(
         name="quick",
@@ -47,6 +49,7 @@ SCALES = {
         memory_bytes=(10**7, 10**8),
         single_round_from_bytes=10**8,
         resume_rows=4 * 10**6,
+        verified_rows=(10**5,),
     ),
     "full": Scale(
         name="full",
@@ -57,6 +60,7 @@ SCALES = {
         memory_bytes=(10**7, 10**8, GB, 10 * GB),
         single_round_from_bytes=GB,
         resume_rows=10**7,
+        verified_rows=(10**6, 10**7),
     ),
 }
 

@@ -21,6 +21,7 @@ TOPIC_CONFIGS = {
     "retention.bytes": str(64 * 2**20),
     "file.delete.delay.ms": "1000",
 }
+EVERYTHING_KEPT = {**TOPIC_CONFIGS, "retention.bytes": "-1"}
 BROKER_PROPERTIES = {"log.retention.check.interval.ms": "1000"}  # five minutes by default, gigabytes at our rates
 DELETED_WITHIN_S = 30.0
 

@@ -53,6 +53,7 @@ def further_lines(results: Results) -> Iterator[str]:
     yield from _against_others(results)
     yield from _resume(results)
     yield from _memory(results)
+    yield from _verify(results)
     yield from doubts(results)
 
 
@@ -119,6 +120,12 @@ def _memory(results: Results) -> Iterator[str]:
             peaks = ", ".join(f"{_peak_mb(one):,.0f} MB for an object of {_mb(one)}" for one in found)
             yield f"{client} takes at most {peaks}."
             yield from _rate_at_the_largest(client, found)
+
+
+def _verify(results: Results) -> Iterator[str]:
+    for one in results.of("verify"):
+        took = f"{about(median(one.seconds))} s and {_peak_mb(one):,.0f} MB"
+        yield f"To verify {one.rows:,} rows takes {one.settings['client']} {took}."
 
 
 def _rate_at_the_largest(client: str, found: list[Measured]) -> Iterator[str]:

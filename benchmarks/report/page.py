@@ -50,7 +50,7 @@ def write_page(results: Results, path: Path, *, failed: bool = False) -> Path:
     return path
 
 
-OTHER_FIGURES = ("yardstick", "rows from bytes", "values from bytes", "one batch", "one commit", "checkpoint")
+OTHER_FIGURES = ("yardstick", "rows from bytes", "values from bytes", "one batch", "one commit", "checkpoint", "verify")
 
 
 def _environment() -> Environment:

@@ -49,6 +49,8 @@ def results_of(rates: dict[str, float] = RATES, machine: dict[str, Any] = QUIET,
             rounds = ({"peak_memory_bytes": 2 * 10**8},)
             name = f"{client} {size_bytes}"
             found.append(Measured("size", name, (seconds_s,), size_bytes // 1000, size_bytes, "", settings, rounds))
+        settings, rounds = {"client": client}, ({"peak_memory_bytes": 2 * 10**8},)
+        found.append(Measured("verify", f"verify: {client} 10 rows", (30.0,), 10**7, 10**9, "", settings, rounds))
     found.append(Measured("one commit", "one commit: confluent of 1 rows", (0.004, 0.005, 0.03)))
     return Results({one.name: one for one in found}, machine, "0" * 40, "2026-01-01T00:00:00")
 
@@ -76,11 +78,12 @@ def test_the_first_line_says_how_the_target_stands(rates: tuple[float, ...], wor
     assert first_line(results).startswith(f"10,000 to 50,000 records/s: {line}")
 
 
-def test_further_lines_tell_the_limit_crashes_memory_and_the_rate_at_the_largest() -> None:
+def test_further_lines_tell_the_limit_crashes_memory_verify_and_the_rate_at_the_largest() -> None:
     lines = "\n".join(further_lines(results_of()))
     assert "times the rows of librdkafka alone lz4 100 B in the same rounds" in lines
     assert "After a crash kafka-python has its first new row committed 1.2 s at 1 %, 1.2 s at 50 %" in lines
     assert "confluent takes at most 200 MB for an object of 100 MB, 200 MB for an object of 10,000 MB." in lines
+    assert "To verify 10,000,000 rows takes confluent 30.0 s and 200 MB." in lines
     assert "The rate of confluent at 10,000 MB is 0.83 times that at 100 MB." in lines
 
 
