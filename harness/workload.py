@@ -133,6 +133,8 @@ def generate(seed: int, *, rows: int = 200, shape: Shape | None = None) -> Workl
             made.append(_make_row(random, shape))
     if shape.writing != Writing():
         made = [tuple(_writable(shape.writing, cell, alone=len(row) == 1) for cell in row) for row in made]
+    if made and not shape.writing.header:
+        made[0] = _at_the_start(made[0])
     csv, ranges = _write(random, shape, [header, *made] if shape.writing.header else made)
     kept = ranges[1:] if shape.writing.header else ranges
     workload = Workload(f"seed-{seed}-rows-{rows}", seed, shape, csv, header, tuple(made), tuple(kept))
@@ -186,11 +188,14 @@ def _make_header(random: Random, shape: Shape) -> tuple[str, ...]:
     names = [f"{_make_text(random, shape, 2)}{column}" for column in range(shape.columns)]
     if random.random() < shape.special_rate:
         names[-1] += random.choice(QUOTED_PIECES)
-    # At the start of a file that character is a BOM, whatever was meant by it.
-    names[0] = names[0].lstrip(BOM)
     if not shape.writing.header:
         return tuple(f"c{column}" for column in range(1, shape.columns + 1))
-    return tuple(_writable(shape.writing, name, alone=len(names) == 1) for name in names)
+    return _at_the_start(tuple(_writable(shape.writing, name, alone=len(names) == 1) for name in names))
+
+
+def _at_the_start(row: tuple[str, ...]) -> tuple[str, ...]:
+    """The row with something before that character: at the start of a file it is a BOM, whatever was meant by it."""
+    return (f"-{row[0]}", *row[1:]) if row[0].startswith(BOM) else row
 
 
 def _make_row(random: Random, shape: Shape) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.workload import BOM, Shape, Workload, generate
+from harness.workload import BOM, Shape, Workload, Writing, generate
 
 SEEDS = range(300)
 
@@ -49,6 +49,12 @@ def test_seeds_meet_every_trait(workloads: list[Workload]) -> None:
     assert any(b"\n\n" in workload.csv for workload in workloads if not workload.shape.special_rate)
     assert any(a == b for workload in workloads for a, b in zip(workload.rows, workload.rows[1:], strict=False))
     assert any(len(cell) > 100_000 for cell in cells)
+
+
+def test_first_row_of_a_file_without_a_header_does_not_begin_with_a_bom_of_its_own() -> None:
+    shape = Shape(columns=2, writing=Writing(quote="", escape="\\", header=False))
+    for seed in range(200):
+        assert not generate(seed, rows=1, shape=shape).csv.startswith(BOM.encode()), seed
 
 
 def test_huge_rows_are_as_large_as_asked() -> None:
