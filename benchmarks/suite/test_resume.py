@@ -66,19 +66,21 @@ def test_time_to_the_first_new_row_after_a_crash(
     play_back(benchmark, [one.committed_s for one in measured], facts)
 
 
-@pytest.mark.benchmark(group="resume", timer=TIMER)
-@pytest.mark.parametrize("name", RESUMING)
-def test_time_to_the_first_new_row_of_a_peer_after_a_kill(name: str, resumes: Plan[Resume], benchmark: Any) -> None:
-    try:
-        measured = resumes.rounds(name)
-    except PeerUnavailable as why:
-        not_run(name.partition(" ")[0].lower(), what=name, why=why)
-    facts = {
-        "figure": "resume",
-        "name": f"{name} after a kill in its file",
-        "settings": {"peer": name},
-        "rows": 1,
-        "object_bytes": 0,
-        "rounds": [asdict(one) for one in measured],
-    }
-    play_back(benchmark, [one.committed_s for one in measured], facts)
+if RESUMING:  # not in every scale
+
+    @pytest.mark.benchmark(group="resume", timer=TIMER)
+    @pytest.mark.parametrize("name", RESUMING)
+    def test_time_to_the_first_new_row_of_a_peer_after_a_kill(name: str, resumes: Plan[Resume], benchmark: Any) -> None:
+        try:
+            measured = resumes.rounds(name)
+        except PeerUnavailable as why:
+            not_run(name.partition(" ")[0].lower(), what=name, why=why)
+        facts = {
+            "figure": "resume",
+            "name": f"{name} after a kill in its file",
+            "settings": {"peer": name},
+            "rows": 1,
+            "object_bytes": 0,
+            "rounds": [asdict(one) for one in measured],
+        }
+        play_back(benchmark, [one.committed_s for one in measured], facts)
