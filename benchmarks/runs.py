@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 from benchmarks.made_csv import MadeCsv
@@ -46,14 +45,16 @@ class Run:
         return f"{self.rows / self.seconds:,.0f} rows/s ({self.rows:,} in {self.seconds:.2f} s) {self.mark}".rstrip()
 
 
-def run_processor(stage: Stage, made: MadeCsv, settings: dict[str, str], *, topic: str = "") -> Run:
-    """Run the processor from the first row to the last; see that the last record is right.
+def run_processor(stage: Stage, made: MadeCsv, settings: dict[str, str]) -> Run:
+    """Run the processor from the first row to the last, on a topic of its own; see that the last record is right."""
+    with stage.topic() as topic:
+        return fill(stage, made, settings, topic=topic)
 
-    On this empty topic, or on one of its own.
-    """
-    with nullcontext(topic) if topic else stage.topic() as place:
-        run = measure(PROCESSOR, stage.environment(made, place, settings), made)
-        require_last_record(stage, place, made.value(made.rows - 1), commits=run.commits, rows=made.rows)
+
+def fill(stage: Stage, made: MadeCsv, settings: dict[str, str], *, topic: str) -> Run:
+    """Do the same on this empty topic."""
+    run = measure(PROCESSOR, stage.environment(made, topic, settings), made)
+    require_last_record(stage, topic, made.value(made.rows - 1), commits=run.commits, rows=made.rows)
     return run
 
 

@@ -17,7 +17,7 @@ from benchmarks.alternate import Plan, Task
 from benchmarks.contestants import CLIENTS, Variant
 from benchmarks.made_csv import MadeCsv
 from benchmarks.playback import TIMER, play_back
-from benchmarks.runs import Run, run_processor, verify
+from benchmarks.runs import Run, fill, verify
 from benchmarks.scale import Scale, chosen_scale
 from benchmarks.stage import EVERYTHING_KEPT, Stage
 
@@ -35,7 +35,7 @@ def by_rows(stage: Stage, scale: Scale) -> Iterator[Plan[Run]]:
             made = MadeCsv("rows", WIDTH, rows)
             topic = topics.enter_context(stage.topic(EVERYTHING_KEPT))
             settings = Variant("confluent", compression="lz4").environment()
-            run_processor(stage, made, settings, topic=topic)
+            fill(stage, made, settings, topic=topic)
             for client in CLIENTS:
                 run = partial(verify, stage, made, {**settings, "KAFKA_CLIENT": client}, topic=topic)
                 tasks[f"{client} {rows}"] = Task(run, single=rows >= LONG_ROWS)
